@@ -1,0 +1,116 @@
+/** @file Compiled functions: traced once per input signature, then run without building any graph. */
+import type { DType, HostArray, NDArray } from './dtype.ts'
+import { BeyondgradError, ShapeError } from './errors.ts'
+import { currentEngine, type Engine } from './engine.ts'
+import { requestedTensors, runStructure } from './evaluate.ts'
+import { hostData, placeholder } from './leaf.ts'
+import { type AnyTensor, isTensor, type Tensor } from './node.ts'
+import { feedsOf, type Request, requestOf } from './program.ts'
+import { formatShape, sizeOf } from './shape.ts'
+import { type Evaluated, type Structure, structureOf } from './structure.ts'
+import { throwIfTracing, traced } from './tracing.ts'
+
+/** A compiled function takes tensors that hold data, or arrays, where the original took tensors. */
+export type Arguments<A extends readonly unknown[]> = {
+  readonly [K in keyof A]: A[K] extends Tensor<infer D> ? Tensor<D> | NDArray<D> : A[K]
+}
+
+export interface CompileOptions {
+  /** Default: the engine that is current when the function runs. */
+  readonly engine?: Engine | undefined
+  /** Asked at every run for the step that random leaves are drawn for. Default: always 0. */
+  readonly step?: (() => number) | undefined
+}
+
+export interface Compiled<A extends readonly AnyTensor[], R> {
+  (...inputs: Arguments<A>): Promise<Evaluated<R>>
+  /** Forgets all traces. */
+  dispose(): Promise<void>
+}
+
+interface Trace {
+  readonly placeholders: readonly AnyTensor[]
+  readonly structure: Structure
+  readonly request: Request
+}
+
+/** More input signatures than this and the oldest trace is forgotten. */
+const traceLimit = 64
+
+/**
+ * Traces `fn` once for each signature (shapes and dtypes) of its inputs; after that a call builds no graph at all.
+ * Parameters are read as they are at the call. `Updates` in the result are committed when the run has succeeded.
+ */
+export function compile<A extends readonly AnyTensor[], R extends object>(
+  fn: (...inputs: A) => R,
+  options: CompileOptions = {},
+): Compiled<A, R> {
+  const traces = new Map<string, Trace>()
+  let disposed = false
+
+  const call = async (...inputs: Arguments<A>): Promise<Evaluated<R>> => {
+    throwIfTracing('a compiled function')
+    if (disposed)
+      throw new BeyondgradError('engine', 'this compiled function has been disposed; compile it again')
+    const values = inputs.map((input, i) => argument(input, i))
+    const key = values.map(({ shape, dtype }) => `${dtype}[${shape.join()}]`).join(' ')
+    let trace = traces.get(key)
+    if (trace === undefined) {
+      trace = traceOf(fn, values)
+      traces.set(key, trace)
+      if (traces.size > traceLimit) traces.delete(traces.keys().next().value!)
+    }
+    const { placeholders, structure, request } = trace
+    const bound = new Map(placeholders.map((input, i) => [input, values[i]!.data]))
+    const engine = options.engine ?? currentEngine()
+    const feeds = (): readonly HostArray[] =>
+      feedsOf(request, { arguments: bound, live: true, step: options.step?.() ?? 0 }, engine)
+    return (await runStructure(structure, request, engine, feeds, undefined)) as Evaluated<R>
+  }
+  const dispose = (): Promise<void> => {
+    disposed = true
+    traces.clear()
+    return Promise.resolve()
+  }
+  return Object.assign(call, { dispose })
+}
+
+function argument(input: unknown, position: number): NDArray<DType> {
+  if (isTensor(input)) {
+    const data = hostData(input)
+    if (data === undefined) {
+      throw new BeyondgradError(
+        'value',
+        `argument ${position} of a compiled function is an expression (${input.op.name}); pass data, or compute it first with hold()`,
+      )
+    }
+    return { shape: input.shape, dtype: input.dtype, data } as NDArray<DType>
+  }
+  const array = input as NDArray<DType>
+  if (typeof array !== 'object' || array === null || !ArrayBuffer.isView(array.data)) {
+    throw new BeyondgradError(
+      'value',
+      `argument ${position} of a compiled function is neither a tensor nor an NDArray`,
+    )
+  }
+  if (array.data.length !== sizeOf(array.shape)) {
+    throw new ShapeError(
+      'compile',
+      `argument ${position} has ${array.data.length} elements, which is not its shape ${formatShape(array.shape)}`,
+    )
+  }
+  return array
+}
+
+function traceOf(fn: (...inputs: never) => object, values: readonly NDArray<DType>[]): Trace {
+  const placeholders = values.map(({ shape, dtype }, i) => placeholder(shape, dtype, `argument ${i}`))
+  const result = traced(() => fn(...(placeholders as never)))
+  if (result instanceof Promise) {
+    throw new BeyondgradError(
+      'tracing',
+      'compile: the function must build its result synchronously, not return a promise',
+    )
+  }
+  const structure = structureOf(result)
+  return { placeholders, structure, request: requestOf(requestedTensors(structure)) }
+}

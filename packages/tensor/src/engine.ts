@@ -1,0 +1,64 @@
+/** @file What an engine is, and which one is current. */
+import type { HostArray } from './dtype.ts'
+import { BeyondgradError } from './errors.ts'
+import { type AnyTensor, protocol } from './node.ts'
+import { referenceEngine } from './reference.ts'
+
+/** A graph of primitives, ready for an engine; its inputs are placeholders. */
+export interface Graph {
+  readonly inputs: readonly AnyTensor[]
+  readonly outputs: readonly AnyTensor[]
+}
+
+export interface RunOptions {
+  readonly signal?: AbortSignal | undefined
+}
+
+/** A graph that an engine has made ready to run, any number of times. */
+export interface Executable {
+  /** Takes one array for each input of the graph, which it may not change, and gives one for each output. */
+  run(feeds: readonly HostArray[], options?: RunOptions): Promise<readonly HostArray[]>
+  dispose(): Promise<void>
+}
+
+/** Runs graphs. */
+export interface Engine {
+  readonly name: string
+  readonly protocol: 1
+  /** What `float32` is computed in. */
+  readonly float: 'float32' | 'float64'
+  /** How many executables are kept for later; the least recently used are disposed. */
+  readonly capacity: number
+  compile(graph: Graph): Promise<Executable>
+}
+
+interface Shared {
+  engine?: Engine
+}
+
+/** One current engine for all copies of this package. */
+const shared = (): Shared => {
+  const key = Symbol.for('beyondgrad.1')
+  const scope = globalThis as unknown as Record<symbol, Shared | undefined>
+  return (scope[key] ??= {})
+}
+
+/** Makes an engine the current one; without one, the reference engine is used. */
+export function setEngine(engine: Engine | undefined): void {
+  if (engine !== undefined) {
+    const found = (engine as Partial<Engine>).protocol
+    if (found !== protocol || typeof engine.compile !== 'function') {
+      throw new BeyondgradError(
+        'engine',
+        `setEngine: expected an engine of protocol ${protocol}, got ${found === undefined ? typeof engine : `protocol ${String(found)}`}; call its factory, as in setEngine(onnxruntime())`,
+      )
+    }
+  }
+  const state = shared()
+  if (engine === undefined) delete state.engine
+  else state.engine = engine
+}
+
+export function currentEngine(): Engine {
+  return (shared().engine ??= referenceEngine())
+}

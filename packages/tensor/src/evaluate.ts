@@ -1,0 +1,84 @@
+/** @file Evaluation: one execution for everything that is asked for. */
+import type { DType, HostArray, NDArray } from './dtype.ts'
+import { currentEngine, type Engine } from './engine.ts'
+import { execute } from './executor.ts'
+import { tensor } from './leaf.ts'
+import type { AnyTensor, Tensor } from './node.ts'
+import { feedsOf, type Request, requestOf } from './program.ts'
+import { type Evaluated, type Structure, structureOf } from './structure.ts'
+import { throwIfTracing } from './tracing.ts'
+import { commit, inTurn } from './updates.ts'
+
+export interface EvaluateOptions {
+  /** Default: the current engine. */
+  readonly engine?: Engine | undefined
+  readonly signal?: AbortSignal | undefined
+  /** The step that random leaves are drawn for. Default: 0. */
+  readonly step?: number | undefined
+}
+
+/** Tensors that a structure asks for, results first, then the values of its writes. */
+export function requestedTensors(structure: Structure): AnyTensor[] {
+  return [
+    ...structure.tensors,
+    ...structure.updates.flatMap(({ writes }) => writes.map(([, value]) => value)),
+  ]
+}
+
+/** Runs a request; does the structure's writes afterwards, in turn with other writing runs. */
+export function runStructure(
+  structure: Structure,
+  request: Request,
+  engine: Engine,
+  feeds: () => readonly HostArray[],
+  signal: AbortSignal | undefined,
+): Promise<unknown> {
+  const writes = structure.updates.flatMap((update) => update.writes)
+  const run = async (): Promise<unknown> => {
+    const results = await execute(engine, request, feeds(), { signal })
+    commit(writes, results.slice(structure.tensors.length))
+    return structure.fill(results)
+  }
+  if (writes.length === 0) return run()
+  return inTurn([...new Set(writes.map(([cell]) => cell))], run)
+}
+
+/**
+ * Computes all tensors inside `what` – a tensor, or any nesting of objects, arrays and named maps – in one execution
+ * and returns the same structure with values.
+ *
+ * Parameters mean what they were when the expression was built; if one has been updated since, this throws
+ * `StaleParameterError`.
+ */
+export async function evaluate<const T extends object>(
+  what: T,
+  options: EvaluateOptions = {},
+): Promise<Evaluated<T>> {
+  throwIfTracing('evaluate')
+  const engine = options.engine ?? currentEngine()
+  const structure = structureOf(what)
+  const request = requestOf(requestedTensors(structure))
+  const binding = { live: false, step: options.step ?? 0 }
+  // All cells are read here, before the first await, so that the results belong to one moment. A writing run that
+  // has to wait for its turn reads again, and finds out if it has become stale.
+  let first: readonly HostArray[] | undefined = feedsOf(request, binding, engine)
+  const feeds = (): readonly HostArray[] => {
+    const now = first ?? feedsOf(request, binding, engine)
+    first = undefined
+    return structure.updates.length > 0 ? feedsOf(request, binding, engine) : now
+  }
+  return (await runStructure(structure, request, engine, feeds, options.signal)) as Evaluated<T>
+}
+
+/** Reads one tensor with the current engine. */
+export async function readOne<D extends DType>(x: Tensor<D>): Promise<NDArray<D>> {
+  throwIfTracing('read')
+  const { value } = await evaluate({ value: x as AnyTensor })
+  return value as NDArray<D>
+}
+
+/** Turns a value into a leaf: computed once, and from then on just data. */
+export async function hold<D extends DType>(x: Tensor<D>, options?: EvaluateOptions): Promise<Tensor<D>> {
+  const { value } = await evaluate({ value: x as AnyTensor }, options)
+  return tensor(value as NDArray<D>)
+}

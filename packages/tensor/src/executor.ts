@@ -1,0 +1,105 @@
+/** @file Keeps executables, least recently used out first, and runs requests on them. */
+import type { HostArray } from './dtype.ts'
+import { BeyondgradError } from './errors.ts'
+import type { Engine, Executable, RunOptions } from './engine.ts'
+import { checkResults, graphOf, type Program, type Request, samePrograms, withoutData } from './program.ts'
+
+interface Kept {
+  readonly program: Program
+  readonly executable: Promise<Executable>
+  running: number
+  evicted: boolean
+}
+
+class ExecutableCache {
+  /** In order of last use. */
+  readonly #kept = new Map<number, Kept[]>()
+  readonly #order = new Set<Kept>()
+  readonly #engine: Engine
+
+  constructor(engine: Engine) {
+    this.#engine = engine
+  }
+
+  find(program: Program): Kept {
+    const bucket = this.#kept.get(program.hash) ?? []
+    const found = bucket.find((kept) => samePrograms(kept.program, program))
+    if (found !== undefined) {
+      this.#order.delete(found)
+      this.#order.add(found)
+      return found
+    }
+    const executable = Promise.resolve().then(() => this.#engine.compile(graphOf(program)))
+    const kept: Kept = { program: withoutData(program), executable, running: 0, evicted: false }
+    // A graph that the engine refuses is not kept; the run that asked reports why.
+    executable.catch(() => this.#remove(kept))
+    this.#kept.set(program.hash, [...bucket, kept])
+    this.#order.add(kept)
+    while (this.#order.size > this.#engine.capacity) {
+      const [oldest] = this.#order
+      this.evict(oldest!)
+    }
+    return kept
+  }
+
+  evict(kept: Kept): void {
+    this.#remove(kept)
+    kept.evicted = true
+    if (kept.running === 0) release(kept)
+  }
+
+  #remove(kept: Kept): void {
+    this.#order.delete(kept)
+    const rest = (this.#kept.get(kept.program.hash) ?? []).filter((other) => other !== kept)
+    if (rest.length > 0) this.#kept.set(kept.program.hash, rest)
+    else this.#kept.delete(kept.program.hash)
+  }
+
+  clear(): Promise<void> {
+    const all = [...this.#order]
+    for (const kept of all) this.evict(kept)
+    return Promise.all(all.map((kept) => kept.executable.catch(() => undefined))).then(() => undefined)
+  }
+}
+
+function release(kept: Kept): void {
+  kept.executable.then((executable) => executable.dispose()).catch(() => undefined)
+}
+
+const caches = /* @__PURE__ */ new WeakMap<Engine, ExecutableCache>()
+
+function cacheOf(engine: Engine): ExecutableCache {
+  let cache = caches.get(engine)
+  if (cache === undefined) caches.set(engine, (cache = new ExecutableCache(engine)))
+  return cache
+}
+
+/** Runs a request with the given feeds; compiles its program first if that is new. */
+export async function execute(
+  engine: Engine,
+  request: Request,
+  feeds: readonly HostArray[],
+  options: RunOptions = {},
+): Promise<readonly HostArray[]> {
+  throwIfCancelled(options.signal)
+  const cache = cacheOf(engine)
+  const kept = cache.find(request.program)
+  kept.running++
+  try {
+    const executable = await kept.executable
+    throwIfCancelled(options.signal)
+    return checkResults(request, await executable.run(feeds, options))
+  } finally {
+    kept.running--
+    if (kept.evicted && kept.running === 0) release(kept)
+  }
+}
+
+function throwIfCancelled(signal: AbortSignal | undefined): void {
+  if (signal?.aborted) throw new BeyondgradError('cancelled', 'the evaluation was cancelled before it ran')
+}
+
+/** Disposes every executable that is kept for an engine; they are compiled anew when needed. */
+export function releaseExecutables(engine: Engine): Promise<void> {
+  return caches.get(engine)?.clear() ?? Promise.resolve()
+}

@@ -1,0 +1,79 @@
+/** @file Lazy tensors: build expressions, then `evaluate` or `compile` them on an engine. */
+export * from './composite.ts'
+export * from './compile.ts'
+export * from './compositions.ts'
+export { type DataOf, type DType, dtypeOf, type HostArray, isFloat, type NDArray } from './dtype.ts'
+export * from './engine.ts'
+export * from './errors.ts'
+export { evaluate, type EvaluateOptions, hold } from './evaluate.ts'
+export { releaseExecutables } from './executor.ts'
+export { dependents, rewrite, substitute, topologicalOrder } from './graph.ts'
+export * from './leaf.ts'
+export * from './named-map.ts'
+export { type AnyTensor, build, isTensor, protocol, type Tensor, withInputs } from './node.ts'
+export type {
+  Alternative,
+  Attributes,
+  AttributeValue,
+  Dense,
+  Op,
+  OpFamily,
+  ReferenceKernel,
+  Request,
+  Signature,
+} from './op.ts'
+export * from './ops/contract.ts'
+export * from './ops/convolution.ts'
+export {
+  abs,
+  add,
+  cast,
+  div,
+  equal,
+  exp,
+  greater,
+  less,
+  log,
+  maximum,
+  minimum,
+  mul,
+  neg,
+  type Operand,
+  pow,
+  reciprocal,
+  relu,
+  sigmoid,
+  sign,
+  sqrt,
+  square,
+  sub,
+  tanh,
+  where,
+} from './ops/elementwise.ts'
+export { type Check, guard } from './ops/guard.ts'
+export {
+  concat,
+  expand,
+  eye,
+  full,
+  iota,
+  ones,
+  pad,
+  reshape,
+  slice,
+  stack,
+  transpose,
+  transposeLast,
+  unsqueeze,
+  zeros,
+} from './ops/movement.ts'
+export * from './ops/pool.ts'
+export { argmax, max, mean, sum, sumTo } from './ops/reduce.ts'
+export * from './ops/window.ts'
+export { type Distribution, type RandomSource } from './random.ts'
+export { referenceEngine } from './reference.ts'
+export * from './shape.ts'
+export { type Evaluated } from './structure.ts'
+export { isTracing } from './tracing.ts'
+export { type Updates, updates } from './updates.ts'
+export { lift, vmap } from './vmap.ts'

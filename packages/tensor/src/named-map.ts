@@ -1,0 +1,71 @@
+/** @file An immutable map whose keys have names, looked up by the key or by its name. */
+import { BeyondgradError } from './errors.ts'
+
+export interface Named {
+  readonly name: string
+}
+
+/** What results per parameter come in. A miss throws and lists the names there are. */
+export interface NamedMap<out K extends Named, out T> extends Iterable<readonly [K, T]> {
+  readonly '~map': 1
+  readonly size: number
+  readonly names: readonly string[]
+  get(key: Named | string): T
+  has(key: Named | string): boolean
+  map<U>(transform: (value: T, key: K) => U): NamedMap<K, U>
+  toObject(): { readonly [name: string]: T }
+}
+
+class Entries<K extends Named, T> implements NamedMap<K, T> {
+  readonly '~map' = 1
+  readonly entries: ReadonlyMap<string, readonly [K, T]>
+
+  constructor(entries: ReadonlyMap<string, readonly [K, T]>) {
+    this.entries = entries
+  }
+  get size(): number {
+    return this.entries.size
+  }
+  get names(): readonly string[] {
+    return [...this.entries.keys()]
+  }
+  get(key: Named | string): T {
+    const name = typeof key === 'string' ? key : key.name
+    const entry = this.entries.get(name)
+    if (entry === undefined) {
+      throw new BeyondgradError(
+        'missing-key',
+        `there is no "${name}" here; there are: ${this.names.join(', ')}`,
+      )
+    }
+    return entry[1]
+  }
+  has(key: Named | string): boolean {
+    return this.entries.has(typeof key === 'string' ? key : key.name)
+  }
+  map<U>(transform: (value: T, key: K) => U): NamedMap<K, U> {
+    return namedMap([...this.entries.values()].map(([key, value]) => [key, transform(value, key)] as const))
+  }
+  toObject(): { readonly [name: string]: T } {
+    return Object.fromEntries([...this.entries].map(([name, [, value]]) => [name, value]))
+  }
+  [Symbol.iterator](): Iterator<readonly [K, T]> {
+    return this.entries.values()
+  }
+}
+
+export function namedMap<K extends Named, T>(entries: Iterable<readonly [K, T]>): NamedMap<K, T> {
+  const byName = new Map<string, readonly [K, T]>()
+  for (const entry of entries) {
+    const name = entry[0].name
+    if (byName.has(name)) {
+      throw new BeyondgradError('value', `two entries are called "${name}"; names must differ`)
+    }
+    byName.set(name, entry)
+  }
+  return new Entries(byName)
+}
+
+export function isNamedMap(value: unknown): value is NamedMap<Named, unknown> {
+  return typeof value === 'object' && value !== null && '~map' in value
+}

@@ -1,0 +1,76 @@
+/**
+ * @file Guards: the first input, handed on if the second passes a check. The executor runs the check on the host –
+ * before the run where the checked tensor is a leaf, after it otherwise – and engines never see the node.
+ */
+import type { HostArray } from '../dtype.ts'
+import { DataError } from '../errors.ts'
+import { type AnyTensor, build, type Tensor } from '../node.ts'
+import type { Op } from '../op.ts'
+import { formatShape, type Shape } from '../shape.ts'
+
+/** What is demanded of the checked tensor; `what` names it in the message. */
+export type Check =
+  | { readonly kind: 'finite'; readonly what: string }
+  | {
+      readonly kind: 'range'
+      readonly what: string
+      readonly from: number
+      readonly below: number
+      /** A value outside the range that is allowed all the same. */
+      readonly except?: number
+    }
+
+const guardOp: Op = {
+  name: 'guard',
+  family: 'guard',
+  infer: ([x]) => ({ shape: x!.shape, dtype: x!.dtype }),
+  kernel: ([x]) => x!.data,
+}
+
+/** `x`, provided that `checked` passes; otherwise the evaluation fails with a `DataError`. */
+export function guard<T extends AnyTensor>(x: T, checked: AnyTensor, check: Check): T {
+  return build(guardOp, [x, checked], { ...check }) as AnyTensor as T
+}
+
+export function checkOf(node: AnyTensor): Check {
+  return node.attributes as unknown as Check
+}
+
+/** Throws `DataError` naming the first element that fails. */
+export function runCheck(check: Check, data: HostArray, shape: Shape): void {
+  if (check.kind === 'finite') {
+    for (let i = 0; i < data.length; i++) {
+      const value = data[i] as number
+      // Only NaN and the infinities differ from themselves after subtraction.
+      if (value - value !== 0) {
+        throw new DataError(
+          `${check.what} contains ${value} at ${position(i, shape)} (shape ${formatShape(shape)}): clean the data first`,
+        )
+      }
+    }
+    return
+  }
+  for (let i = 0; i < data.length; i++) {
+    const value = Number(data[i])
+    if (value === check.except) continue
+    if (!(value >= check.from && value < check.below && Number.isInteger(value))) {
+      throw new DataError(
+        `${check.what} contains ${value} at ${position(i, shape)}, which is not an integer from ${check.from} to ${check.below - 1}`,
+      )
+    }
+  }
+}
+
+function position(index: number, shape: Shape): string {
+  const at: number[] = []
+  for (let axis = shape.length - 1, rest = index; axis >= 0; axis--) {
+    at.unshift(rest % shape[axis]!)
+    rest = Math.floor(rest / shape[axis]!)
+  }
+  return formatShape(at)
+}
+
+/** Used by rules that see through guards. */
+export function isGuard(node: AnyTensor): node is Tensor {
+  return node.op.name === 'guard'
+}

@@ -1,0 +1,103 @@
+/**
+ * @file The reference engine: a plain interpreter in double precision, the executable specification of every op.
+ * Slow by design; every other engine is tested against it.
+ */
+import { type HostArray, isFloat } from './dtype.ts'
+import { BeyondgradError } from './errors.ts'
+import type { Engine, Executable, Graph } from './engine.ts'
+import { topologicalOrder } from './graph.ts'
+import { constantData } from './leaf.ts'
+import type { AnyTensor } from './node.ts'
+import type { Dense } from './op.ts'
+import { sizeOf } from './shape.ts'
+
+/** Element-operations above which a first run on this engine tells that there are faster ones. */
+const bigWork = 2e8
+
+export function referenceEngine(options: { readonly warn?: (message: string) => void } = {}): Engine {
+  let warned = false
+  // eslint-disable-next-line no-console -- the one place where a slow default must be said
+  const warn = options.warn ?? ((message: string) => console.warn(message))
+  return {
+    name: 'reference',
+    protocol: 1,
+    float: 'float64',
+    capacity: 256,
+    compile: (graph) => {
+      if (!warned && workOf(graph) > bigWork) {
+        warned = true
+        warn(
+          'beyondgrad: this evaluation is big for the reference engine; for native speed: npm i @beyondgrad/engine-onnxruntime onnxruntime-node, then setEngine(onnxruntime())',
+        )
+      }
+      return Promise.resolve(interpreter(graph))
+    },
+  }
+}
+
+function workOf({ outputs }: Graph): number {
+  let work = 0
+  for (const node of topologicalOrder(outputs)) {
+    const size = sizeOf(node.shape)
+    if (node.op.name === 'matmul') work += size * node.inputs[0]!.shape.at(-1)!
+    else if (node.op.name.startsWith('conv') && node.inputs.length === 2) {
+      const weight = node.op.name === 'convWeight' ? node : node.inputs[1]!
+      const grid = node.op.name === 'conv' ? node : node.inputs[node.op.name === 'convWeight' ? 1 : 0]!
+      work += (sizeOf(weight.shape) * sizeOf(grid.shape)) / (grid.shape[1] || 1)
+    } else work += size
+  }
+  return work
+}
+
+function interpreter({ inputs, outputs }: Graph): Executable {
+  const order = topologicalOrder(outputs)
+  const users = new Map<AnyTensor, number>()
+  for (const node of order) for (const input of node.inputs) users.set(input, (users.get(input) ?? 0) + 1)
+  for (const output of outputs) users.set(output, Infinity)
+  return {
+    run: async (feeds, runOptions) => {
+      const values = new Map<AnyTensor, HostArray>()
+      inputs.forEach((input, i) => values.set(input, asFloat64(input, feeds[i]!)))
+      const left = new Map(users)
+      for (const node of order) {
+        if (runOptions?.signal?.aborted)
+          throw new BeyondgradError('cancelled', 'the evaluation was cancelled')
+        if (values.has(node)) continue
+        values.set(node, compute(node, values))
+        for (const input of node.inputs) {
+          const uses = left.get(input)! - 1
+          left.set(input, uses)
+          if (uses === 0) values.delete(input)
+        }
+      }
+      return Promise.resolve(
+        outputs.map((output) => {
+          const value = values.get(output)!
+          // What was fed or is baked in belongs to somebody else.
+          return output.op.family === 'leaf' || output.op.name === 'reshape' ? value.slice() : value
+        }),
+      )
+    },
+    dispose: () => Promise.resolve(),
+  }
+}
+
+function asFloat64(node: AnyTensor, data: HostArray): HostArray {
+  return isFloat(node.dtype) && !(data instanceof Float64Array)
+    ? Float64Array.from(data as Float32Array)
+    : data
+}
+
+function compute(node: AnyTensor, values: ReadonlyMap<AnyTensor, HostArray>): HostArray {
+  const baked = constantData(node)
+  if (baked !== undefined) return asFloat64(node, baked)
+  if (node.op.kernel === undefined) {
+    throw new BeyondgradError('engine', `the reference engine has no kernel for op "${node.op.name}"`)
+  }
+  const dense: Dense[] = node.inputs.map((input) => ({
+    shape: input.shape,
+    dtype: input.dtype,
+    data: values.get(input)!,
+  }))
+  return node.op.kernel(dense, node.attributes, node)
+}

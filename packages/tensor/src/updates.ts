@@ -1,0 +1,55 @@
+/** @file Writes to cells: what a run that changes parameters returns beside its results. */
+import type { HostArray } from './dtype.ts'
+import { DTypeError, ShapeError } from './errors.ts'
+import type { Cell } from './leaf.ts'
+import type { AnyTensor } from './node.ts'
+import { formatShape, sameShape } from './shape.ts'
+
+/** New values for cells, committed all at once after the run that computes them, or not at all. */
+export interface Updates {
+  readonly '~updates': 1
+  readonly writes: readonly (readonly [Cell, AnyTensor])[]
+}
+
+/** Describes writes; return the result from a compiled function, or evaluate it, to have them done. */
+export function updates(writes: Iterable<readonly [Cell, AnyTensor]>): Updates {
+  const list = [...writes]
+  for (const [cell, value] of list) {
+    if (!sameShape(cell.shape, value.shape)) {
+      throw new ShapeError(
+        'updates',
+        `"${cell.name}" has shape ${formatShape(cell.shape)}, its new value ${formatShape(value.shape)}`,
+      )
+    }
+    if (cell.dtype !== value.dtype) {
+      throw new DTypeError('updates', `"${cell.name}" holds ${cell.dtype}, its new value is ${value.dtype}`)
+    }
+  }
+  return { '~updates': 1, writes: list }
+}
+
+export function isUpdates(value: unknown): value is Updates {
+  return typeof value === 'object' && value !== null && '~updates' in value
+}
+
+/** Swaps buffers; expressions that were built from the old ones are stale from now on. */
+export function commit(writes: readonly (readonly [Cell, AnyTensor])[], values: readonly HostArray[]): void {
+  writes.forEach(([cell], i) => {
+    cell.data = values[i]!
+    cell.version++
+  })
+}
+
+const queues = /* @__PURE__ */ new WeakMap<Cell, Promise<unknown>>()
+
+/** Runs `task` after every earlier writing run on any of the cells: first in, first out per cell. */
+export function inTurn<T>(cells: readonly Cell[], task: () => Promise<T>): Promise<T> {
+  const before = cells.map((cell) => queues.get(cell)).filter((wait) => wait !== undefined)
+  const run = before.length === 0 ? task() : Promise.all(before).then(task)
+  const settled = run.then(
+    () => undefined,
+    () => undefined,
+  )
+  for (const cell of cells) queues.set(cell, settled)
+  return run
+}
