@@ -1,1 +1,1 @@
-export {}
+export { parseIdx, readIdx, type IdxDType, type IdxOptions } from './idx.ts'

@@ -1,1 +1,12 @@
-export {}
+export type { NodeAttribute, NodeAttributes, TensorAttribute } from './attribute.ts'
+export {
+  modelBuilder,
+  type ModelBuilder,
+  type ModelOptions,
+  type ModelShape,
+  type NodeOptions,
+  type NodeOutputs,
+} from './model-builder.ts'
+export { parseModel } from './read-model.ts'
+export type { TensorData } from './tensor-proto.ts'
+export type { GraphProto, ModelProto } from './proto/onnx_pb.ts'
