@@ -10,3 +10,4 @@ export {
 export { parseModel } from './read-model.ts'
 export type { TensorData } from './tensor-proto.ts'
 export type { GraphProto, ModelProto } from './proto/onnx_pb.ts'
+export { toOnnx, type OnnxFile, type ToOnnxOptions } from './lower/to-onnx.ts'

@@ -1,14 +1,18 @@
 /** @file Walks over graphs. Nothing recurses: an unrolled recurrent net must not overflow the stack. */
 import { type AnyTensor, withInputs } from './node.ts'
 
-/** Every node that the outputs depend on, inputs before their users; an order that finishes branch by branch. */
-export function topologicalOrder(outputs: readonly AnyTensor[]): AnyTensor[] {
+/**
+ * Every node that the outputs depend on, inputs before their users; an order that finishes branch by branch.
+ *
+ * @param until nodes not to look behind; they are left out, too
+ */
+export function topologicalOrder(outputs: readonly AnyTensor[], until?: ReadonlySet<AnyTensor>): AnyTensor[] {
   const order: AnyTensor[] = []
   const seen = new Set<AnyTensor>()
   const stack: AnyTensor[] = []
   const next: number[] = []
   for (const output of outputs) {
-    if (seen.has(output)) continue
+    if (seen.has(output) || until?.has(output)) continue
     seen.add(output)
     stack.push(output)
     next.push(0)
@@ -23,7 +27,7 @@ export function topologicalOrder(outputs: readonly AnyTensor[]): AnyTensor[] {
       }
       next[next.length - 1] = i + 1
       const input = node.inputs[i]!
-      if (!seen.has(input)) {
+      if (!seen.has(input) && !until?.has(input)) {
         seen.add(input)
         stack.push(input)
         next.push(0)

@@ -50,7 +50,7 @@ export {
   tanh,
   where,
 } from './ops/elementwise.ts'
-export { type Check, guard } from './ops/guard.ts'
+export { type Check, checkOf, guard } from './ops/guard.ts'
 export {
   concat,
   expand,
@@ -70,7 +70,7 @@ export {
 export * from './ops/pool.ts'
 export { argmax, max, mean, sum, sumTo } from './ops/reduce.ts'
 export * from './ops/window.ts'
-export { type Distribution, type RandomSource } from './random.ts'
+export { type Distribution, fillRandom, type RandomSource } from './random.ts'
 export { referenceEngine } from './reference.ts'
 export * from './shape.ts'
 export { type Evaluated } from './structure.ts'

@@ -30,9 +30,11 @@ export interface HostValue {
  * it never writes into a buffer.
  */
 export interface Cell {
-  readonly name: string
+  /** What the outermost model that contains it calls it. */
+  name: string
   readonly shape: Shape
   readonly dtype: DType
+  readonly trainable: boolean
   data: HostArray
   version: number
 }
@@ -188,14 +190,28 @@ export function randomSource(node: AnyTensor): RandomSource | undefined {
 }
 
 /** A new cell that holds `initial`, which is taken over. */
-export function cell(name: string, initial: NDArray<DType>): Cell {
+export function cell(
+  name: string,
+  initial: NDArray<DType>,
+  options: { readonly trainable?: boolean } = {},
+): Cell {
   checkData(`cell "${name}"`, initial.data, initial.shape, initial.dtype)
-  return { name, shape: initial.shape, dtype: initial.dtype, data: initial.data, version: 0 }
+  const { shape, dtype, data } = initial
+  return { name, shape, dtype, trainable: options.trainable ?? true, data, version: 0 }
 }
 
-/** The cell as an expression: its value as of now. Evaluating it after an update is an error. */
+const current = /* @__PURE__ */ new WeakMap<Cell, AnyTensor>()
+
+/**
+ * The cell as an expression: its value as of now, the same node until the next update. Evaluating it after an update
+ * is an error.
+ */
 export function cellTensor(of: Cell): AnyTensor {
-  return buildLeaf(cellOp, { cell: of, version: of.version }, of.shape, of.dtype)
+  const known = current.get(of)
+  if (known?.attributes.version === of.version) return known
+  const leaf = buildLeaf(cellOp, { cell: of, version: of.version }, of.shape, of.dtype)
+  current.set(of, leaf)
+  return leaf
 }
 
 /** The cell behind a leaf, and the version that the expression means; undefined for every other node. */

@@ -3,6 +3,8 @@ import { BeyondgradError } from './errors.ts'
 
 export interface Named {
   readonly name: string
+  /** Two keys with the same identity are the same key, whatever they are called. */
+  readonly identity?: object
 }
 
 /** What results per parameter come in. A miss throws and lists the names there are. */
@@ -30,9 +32,9 @@ class Entries<K extends Named, T> implements NamedMap<K, T> {
     return [...this.entries.keys()]
   }
   get(key: Named | string): T {
-    const name = typeof key === 'string' ? key : key.name
-    const entry = this.entries.get(name)
+    const entry = this.find(key)
     if (entry === undefined) {
+      const name = typeof key === 'string' ? key : key.name
       throw new BeyondgradError(
         'missing-key',
         `there is no "${name}" here; there are: ${this.names.join(', ')}`,
@@ -41,7 +43,7 @@ class Entries<K extends Named, T> implements NamedMap<K, T> {
     return entry[1]
   }
   has(key: Named | string): boolean {
-    return this.entries.has(typeof key === 'string' ? key : key.name)
+    return this.find(key) !== undefined
   }
   map<U>(transform: (value: T, key: K) => U): NamedMap<K, U> {
     return namedMap([...this.entries.values()].map(([key, value]) => [key, transform(value, key)] as const))
@@ -51,6 +53,13 @@ class Entries<K extends Named, T> implements NamedMap<K, T> {
   }
   [Symbol.iterator](): Iterator<readonly [K, T]> {
     return this.entries.values()
+  }
+
+  private find(key: Named | string): readonly [K, T] | undefined {
+    if (typeof key === 'string') return this.entries.get(key)
+    const named = this.entries.get(key.name)
+    if (key.identity === undefined || named?.[0].identity === key.identity) return named
+    return [...this.entries.values()].find(([other]) => other.identity === key.identity)
   }
 }
 

@@ -29,6 +29,7 @@ type BatchRule = (lift: Lift) => AnyTensor
  * Lifts a sub-graph.
  *
  * @param batched nodes and what takes their place, with a leading axis of `size`
+ * @param until nodes that depend on no batched node, so that nobody need look behind them
  * @returns one result for each output; those that depend on no batched node are returned unlifted, and `isBatched`
  * says which
  */
@@ -36,13 +37,14 @@ export function lift(
   outputs: readonly AnyTensor[],
   batched: ReadonlyMap<AnyTensor, AnyTensor>,
   size: number,
+  until?: ReadonlySet<AnyTensor>,
 ): { readonly results: AnyTensor[]; readonly isBatched: boolean[] } {
-  const order = topologicalOrder(outputs)
+  const order = topologicalOrder(outputs, until)
   const affected = dependents(order, (node) => batched.has(node))
   const lifted = new Map(batched)
   for (const node of order) {
     if (!affected.has(node) || lifted.has(node)) continue
-    lifted.set(node, liftNode(node, lifted, size))
+    lifted.set(node, liftNode(node, lifted, size, until))
   }
   return {
     results: outputs.map((output) => lifted.get(output) ?? output),
@@ -50,8 +52,13 @@ export function lift(
   }
 }
 
-function liftNode(node: AnyTensor, lifted: ReadonlyMap<AnyTensor, AnyTensor>, size: number): AnyTensor {
-  if (node.op.family === 'composite') return lift([expandPlainly(node)], lifted, size).results[0]!
+function liftNode(
+  node: AnyTensor,
+  lifted: ReadonlyMap<AnyTensor, AnyTensor>,
+  size: number,
+  until?: ReadonlySet<AnyTensor>,
+): AnyTensor {
+  if (node.op.family === 'composite') return lift([expandPlainly(node)], lifted, size, until).results[0]!
   const rule = rules[node.op.name] ?? familyRules[node.op.family]
   if (rule === undefined) {
     throw new BeyondgradError('unsupported', `vmap: op "${node.op.name}" has no batching rule`)

@@ -39,9 +39,13 @@ function unary(name: string, compute: (x: number) => number): Op {
       return { shape: x!.shape, dtype: x!.dtype }
     },
     kernel: ([x], _attributes, output) => {
-      const source = x!.data as Float64Array
+      const source = x!.data
       const target = allocate(output.dtype, source.length, 'float64')
-      for (let i = 0; i < source.length; i++) target[i] = compute(source[i]!)
+      const integer = output.dtype === 'int64'
+      for (let i = 0; i < source.length; i++) {
+        const value = compute(Number(source[i]))
+        target[i] = integer ? BigInt(value) : value
+      }
       return target
     },
   }

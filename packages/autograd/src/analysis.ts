@@ -1,0 +1,243 @@
+/**
+ * @file What `backward` knows about a loss before any extension speaks: its marked losses and their scales, the
+ * parameters, the sample axes, the boundaries, and the cotangent of every node.
+ */
+import {
+  add,
+  type AnyTensor,
+  BeyondgradError,
+  dependents,
+  formatShape,
+  guard,
+  isFloat,
+  ones,
+  placeholder,
+  sizeOf,
+  substitute,
+  type Tensor,
+  topologicalOrder,
+  zeros,
+} from '@beyondgrad/tensor'
+import type { Boundary, ParameterPath } from './boundary.ts'
+import { parametersOf } from './dependence.ts'
+import { type LossDefinition, lossOf, lossScale } from './loss.ts'
+import type { Parameter, ParameterMap } from './parameter.ts'
+import { cotangentsOf, expandForDerivatives, pullBack } from './pullback.ts'
+import { findSampleAxes, requireLabel, type SampleAxes } from './sample-axis.ts'
+
+/** A marked loss: where it looks, and what its terms are multiplied with in the whole. */
+export interface MarkedLoss {
+  readonly definition: LossDefinition
+  readonly output: Tensor
+  readonly target: AnyTensor
+  /** d whole / d Σₙ ℓₙ: the 1 / terms of a mean, times whatever the loss was multiplied with. A scalar. */
+  readonly scale: Tensor
+}
+
+/** A boundary together with the parameters behind it. */
+export interface Entrance extends Boundary {
+  readonly paths: readonly (ParameterPath & { readonly parameter: Parameter })[]
+}
+
+export interface Analysis {
+  readonly losses: readonly MarkedLoss[]
+  readonly samples: number
+  /** 1 / terms of the first loss under "mean", 1 under "sum". */
+  readonly normalizer: number
+  readonly parameters: readonly Parameter[]
+  /** The graph up to the losses' outputs, inputs first, without composites. */
+  readonly order: readonly AnyTensor[]
+  /** Nodes that depend on a parameter. */
+  readonly affected: ReadonlySet<AnyTensor>
+  readonly axes: SampleAxes
+  /** The ordinary gradient. */
+  gradient(parameter: Parameter): Tensor
+  /** The cotangent of a node, d whole / d node. */
+  cotangent(node: AnyTensor): Tensor | undefined
+  /** All boundaries; throws if samples mix on the way, naming the op and `what` asked. */
+  entrances(what: string): readonly Entrance[]
+  /** Leaves of the parameters upstream of a node. */
+  upstream(node: AnyTensor): ReadonlySet<AnyTensor>
+}
+
+export interface AnalysisOptions {
+  /** Default: every trainable parameter that the loss depends on. */
+  readonly parameters?: ParameterMap<Parameter> | readonly Parameter[] | undefined
+  /** Leaves whose samples are not on the axis that the labels find. */
+  readonly samples?: ReadonlyMap<AnyTensor, number> | undefined
+}
+
+const isLoss = (node: AnyTensor): boolean => lossOf(node) !== undefined
+
+export function analyse(loss: Tensor, options: AnalysisOptions = {}): Analysis {
+  if (sizeOf(loss.shape) !== 1) {
+    throw new BeyondgradError(
+      'shape',
+      `backward: the loss must be one number, not a tensor of shape ${formatShape(loss.shape)}`,
+    )
+  }
+  const [whole] = expandForDerivatives([loss], isLoss) as [Tensor]
+  const found = parametersOf([whole], options.parameters)
+  if (found.size === 0) {
+    throw new BeyondgradError('value', 'backward: the loss depends on no trainable parameter')
+  }
+  const leafOf = new Map([...found].map(([parameter, leaf]) => [parameter.cell as object, leaf]))
+  const leaves = new Set(leafOf.values())
+  const affectedByLeaf = (order: readonly AnyTensor[]): Set<AnyTensor> =>
+    dependents(order, (node) => leaves.has(node))
+
+  const wholeOrder = topologicalOrder([whole])
+  const inWhole = affectedByLeaf(wholeOrder)
+  const marked = wholeOrder.filter((node) => isLoss(node) && inWhole.has(node))
+  const { losses: unguarded, extra } = scaleLosses(whole, marked, [...leaves])
+  for (const node of marked) {
+    if (inWhole.has(node.inputs[1]!)) {
+      throw new BeyondgradError(
+        'unsupported',
+        `backward: the target of ${node.op.name} depends on a parameter; hold() it first`,
+      )
+    }
+  }
+
+  const outputs = unguarded.map(({ output }) => output)
+  const order = topologicalOrder(outputs)
+  const affected = affectedByLeaf(order)
+  const samples = samplesOf(unguarded)
+  const axes = findSampleAxes(order, outputs, samples, options.samples)
+  const data = order.filter((node) => holdsNumbers(node) && axes.of(node) !== undefined)
+  const losses = unguarded.map((at) => demandFinite(at, data))
+  const sources = losses.map((at) => [at.output, lossCotangent(at)] as const)
+
+  let swept: Map<AnyTensor, Tensor> | undefined
+  const cotangents = (): Map<AnyTensor, Tensor> => (swept ??= cotangentsOf(sources, order, affected))
+  const upstreamOf = new Map<AnyTensor, ReadonlySet<AnyTensor>>()
+  const upstream = (node: AnyTensor): ReadonlySet<AnyTensor> => {
+    let known = upstreamOf.get(node)
+    if (known === undefined) {
+      known = new Set(topologicalOrder([node]).filter((x) => leaves.has(x)))
+      upstreamOf.set(node, known)
+    }
+    return known
+  }
+  let entrances: readonly Entrance[] | undefined
+  return {
+    losses,
+    samples,
+    normalizer: marked[0] === undefined ? 1 : lossScale(marked[0]),
+    parameters: [...found].map(([parameter]) => parameter),
+    order,
+    affected,
+    axes,
+    upstream,
+    gradient: (parameter) => {
+      const leaf = leafOf.get(parameter.cell)!
+      const parts = [cotangents().get(leaf), extra.get(leaf)].filter((x) => x !== undefined)
+      return parts.length === 0 ? zeros(leaf.shape) : parts.reduce((a, b) => add(a, b))
+    },
+    cotangent: (node) => cotangents().get(node),
+    entrances: (what) => {
+      if (extra.size > 0) {
+        const names = [...found].filter(([, leaf]) => extra.has(leaf)).map(([{ name }]) => name)
+        throw new BeyondgradError(
+          'not-a-loss',
+          `${what}: the loss has terms of parameters alone (${names.join(', ')}) that belong to no sample; leave them out of the loss for this quantity`,
+        )
+      }
+      if (losses.length === 0) {
+        throw new BeyondgradError(
+          'not-a-loss',
+          `${what}: the loss contains no marked loss such as crossEntropy or mseLoss, so that samples and curvature are unknown`,
+        )
+      }
+      return (entrances ??= findEntrances(what, order, affected, axes, samples, found))
+    },
+  }
+}
+
+/** Replaces the marked losses by placeholders, in which the whole must be linear, and reads off their scales. */
+function scaleLosses(
+  whole: Tensor,
+  marked: readonly AnyTensor[],
+  leaves: readonly AnyTensor[],
+): { readonly losses: MarkedLoss[]; readonly extra: ReadonlyMap<AnyTensor, Tensor> } {
+  const slots = marked.map((node) => placeholder(node.shape, 'float32', 'loss'))
+  const [combination] = substitute([whole], new Map(marked.map((node, i) => [node, slots[i]!])))
+  const results = pullBack([[combination!, ones(whole.shape)]], [...slots, ...leaves])
+  const isSlot = new Set<AnyTensor>(slots)
+  const losses = marked.map((node, i) => {
+    const factor = results[i] ?? zeros([])
+    if (dependents(topologicalOrder([factor]), (x) => isSlot.has(x) || leaves.includes(x)).size > 0) {
+      throw new BeyondgradError(
+        'not-a-loss',
+        `backward: the loss must be a linear combination of marked losses, but ${node.op.name} enters it in another way`,
+      )
+    }
+    const [output, target] = node.inputs as [Tensor, AnyTensor]
+    return { definition: lossOf(node)!, output, target, scale: factor.mul(lossScale(node)) }
+  })
+  const extra = new Map<AnyTensor, Tensor>()
+  leaves.forEach((leaf, i) => {
+    const cotangent = results[slots.length + i]
+    if (cotangent !== undefined) extra.set(leaf, cotangent)
+  })
+  return { losses, extra }
+}
+
+const holdsNumbers = (node: AnyTensor): boolean =>
+  (node.op.name === 'data' || node.op.name === 'placeholder') && isFloat(node.dtype)
+
+/** A NaN among the data would spread to every parameter: it is reported instead, by the scale of the loss. */
+function demandFinite(at: MarkedLoss, data: readonly AnyTensor[]): MarkedLoss {
+  const inputs = data.map((leaf) => [leaf, 'the input'] as const)
+  const targets = holdsNumbers(at.target) ? [[at.target, 'the target'] as const] : []
+  const scale = [...inputs, ...targets].reduce(
+    (guarded, [leaf, what]) => guard(guarded, leaf, { kind: 'finite', what }),
+    at.scale,
+  )
+  return { ...at, scale }
+}
+
+function samplesOf(losses: readonly MarkedLoss[]): number {
+  const sizes = losses.map(({ output }) => output.shape[0]!)
+  const other = sizes.find((size) => size !== sizes[0])
+  if (other !== undefined) {
+    throw new BeyondgradError(
+      'shape',
+      `backward: the losses look at ${sizes[0]} and ${other} samples; they must agree`,
+    )
+  }
+  return sizes[0] ?? 1
+}
+
+/** The cotangent of a loss's output. */
+function lossCotangent({ definition, output, target, scale }: MarkedLoss): Tensor {
+  const stand = placeholder(output.shape, 'float32', 'output')
+  const [value] = expandForDerivatives([definition.sum({ output: stand, target })])
+  const [cotangent] = pullBack([[value!, scale]], [stand])
+  return substitute([cotangent ?? zeros(output.shape)], new Map([[stand, output]]))[0] as Tensor
+}
+
+function findEntrances(
+  what: string,
+  order: readonly AnyTensor[],
+  affected: ReadonlySet<AnyTensor>,
+  axes: SampleAxes,
+  samples: number,
+  found: ParameterMap<AnyTensor>,
+): Entrance[] {
+  const entrances: Entrance[] = []
+  for (const node of order) {
+    if (!affected.has(node) || node.inputs.length === 0) continue
+    const label = requireLabel(axes, node, what)
+    if (label === undefined) continue
+    node.inputs.forEach((operand, i) => {
+      if (!affected.has(operand) || requireLabel(axes, operand, what) !== undefined) return
+      const behind = new Set(topologicalOrder([operand]))
+      const paths = [...found]
+        .filter(([, leaf]) => behind.has(leaf))
+        .map(([parameter, leaf]) => ({ parameter, leaf, operand }))
+      entrances.push({ node, operand: i, label, samples, paths })
+    })
+  }
+  return entrances
+}

@@ -1,0 +1,97 @@
+/** @file The extended backward pass: gradient, and everything beyond it that was asked for, as one lazy graph. */
+import {
+  type AnyTensor,
+  BeyondgradError,
+  constant,
+  namedMap,
+  protocol,
+  type Tensor,
+} from '@beyondgrad/tensor'
+import { analyse, type AnalysisOptions } from './analysis.ts'
+import type { Context, Extension, Extensions, Results } from './extension.ts'
+import type { FlowOptions } from './flow.ts'
+import type { Parameter, ParameterMap } from './parameter.ts'
+
+export interface BackwardOptions {
+  /** Default: every trainable parameter that the loss depends on. */
+  readonly parameters?: ParameterMap<Parameter> | readonly Parameter[]
+  /** Inputs whose sample axis is not the one that the loss's axis 0 leads to. */
+  readonly samples?: ReadonlyMap<AnyTensor, number>
+  /** Bytes that second-order columns at one node may take; more columns travel in chunks. Default: 32 MiB. */
+  readonly memory?: number
+  /** Exact second order with more columns than this is refused. Default: 20,000. */
+  readonly limit?: number
+}
+
+const defaults: FlowOptions = { memory: 32 * 2 ** 20, limit: 20_000 }
+
+/**
+ * Runs extensions along the backward pass of a loss. Everything is lazy: `evaluate` the result, or return it from a
+ * compiled function; what several extensions need is computed once.
+ *
+ * @param loss a linear combination of marked losses, such as `crossEntropy(model(x), y)`
+ * @param extensions what to compute, under keys of your own
+ * @returns results under the same keys, typed by their extensions
+ */
+export function backward<const X extends Extensions>(
+  loss: Tensor,
+  extensions: X,
+  options: BackwardOptions = {},
+): Results<X> {
+  const analysisOptions: AnalysisOptions = { parameters: options.parameters, samples: options.samples }
+  const analysis = analyse(loss, analysisOptions)
+  const flowOptions: FlowOptions = {
+    memory: options.memory ?? defaults.memory,
+    limit: options.limit ?? defaults.limit,
+  }
+  const context: Context = {
+    batchSize: analysis.samples,
+    normalizer: analysis.normalizer,
+    lossScale: analysis.losses[0]?.scale ?? constant(1),
+    parameters: analysis.parameters,
+  }
+  const flows = new Map<string, (parameter: Parameter) => unknown>()
+  const finished = new Map<string, unknown>()
+  const running = new Set<string>()
+
+  const run = (extension: Extension<unknown>): unknown => {
+    checkExtension(extension)
+    const spec = extension['~spec']
+    if (finished.has(spec.identity)) return finished.get(spec.identity)
+    if (running.has(spec.identity)) {
+      throw new BeyondgradError('value', `extension "${extension.name}" needs itself`)
+    }
+    running.add(spec.identity)
+    const needs = Object.fromEntries(Object.entries(spec.needs).map(([key, need]) => [key, run(need)]))
+    const key = JSON.stringify([spec.flow.name, spec.flow.options])
+    let arrive = flows.get(key)
+    if (arrive === undefined) {
+      arrive = spec.flow.run(analysis, flowOptions, extension.name)
+      flows.set(key, arrive)
+    }
+    const byParameter = namedMap(
+      analysis.parameters.map((parameter) => {
+        const contribution = arrive(parameter)
+        return [parameter, spec.parameter({ contribution, parameter, needs, context })] as const
+      }),
+    )
+    const result = spec.finish({ byParameter, needs, context })
+    running.delete(spec.identity)
+    finished.set(spec.identity, result)
+    return result
+  }
+  return Object.fromEntries(
+    Object.entries(extensions).map(([key, extension]) => [key, run(extension)]),
+  ) as Results<X>
+}
+
+function checkExtension(extension: Extension<unknown>): void {
+  const found: unknown = (extension as Partial<Extension<unknown>> | undefined)?.protocol
+  if (found === protocol) return
+  throw new BeyondgradError(
+    'protocol',
+    found === undefined
+      ? 'backward: expected an extension; call its factory, as in { variance: Variance() }'
+      : `extension "${extension.name}" speaks protocol ${String(found)}, this copy of @beyondgrad/autograd protocol ${protocol}: install versions that belong together`,
+  )
+}

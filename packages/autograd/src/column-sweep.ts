@@ -1,0 +1,314 @@
+/**
+ * @file Second-order sweeps. Columns start at the losses – a square root of their Hessian – and travel backward by
+ * the lifted vjp of each node, in chunks that bound the memory. For an exact Hessian every op that bends adds its own
+ * curvature K; a K that is diagonal stays a diagonal through elementwise, moving and selecting ops, and is expanded to
+ * columns only where a parameter further upstream can tell the difference (quantities spec, section 7).
+ */
+import {
+  add,
+  type AnyTensor,
+  BeyondgradError,
+  cast,
+  constant,
+  equal,
+  expand,
+  iota,
+  mul,
+  reshape,
+  sizeOf,
+  slice,
+  square,
+  type Tensor,
+  transpose,
+} from '@beyondgrad/tensor'
+import type { Analysis, Entrance, MarkedLoss } from './analysis.ts'
+import { diagonalUse, useOf } from './boundary.ts'
+import { type Columns, columnsOf, joinUses, type Use, type WeightedUse } from './contribution.ts'
+import type { Parameter } from './parameter.ts'
+import { liftedVjp } from './pullback.ts'
+import { ruleOf } from './rules/index.ts'
+
+/** Columns that start together at one node. */
+interface Chunk {
+  readonly columns: number
+  /** One number for all, or [V, N]. */
+  readonly weight: Tensor
+  /** The node whose own boundaries have been served in diagonal form already. */
+  readonly skip?: AnyTensor
+}
+
+export interface SweepOptions {
+  readonly what: string
+  /** Columns at a loss's output: [V, ...output.shape]. */
+  start(loss: MarkedLoss): Tensor
+  /** Whether the curvature of the model itself is added (Hessian) or left out (GGN). */
+  readonly hessian: boolean
+  /** Memory that the columns at one node may take, in bytes. */
+  readonly memory: number
+  /** More columns than this are refused. */
+  readonly limit: number
+}
+
+const floatBytes = 4
+
+const range = (from: number, to: number): number[] => Array.from({ length: to - from }, (_, i) => from + i)
+
+/** How many columns may travel together: the widest node they pass decides. */
+function chunkSize(analysis: Analysis, memory: number): number {
+  let widest = 1
+  for (const node of analysis.order) {
+    if (analysis.affected.has(node) && analysis.axes.of(node) !== undefined) {
+      widest = Math.max(widest, sizeOf(node.shape))
+    }
+  }
+  return Math.max(1, Math.floor(memory / (floatBytes * widest)))
+}
+
+export function sweepColumns(analysis: Analysis, options: SweepOptions): (parameter: Parameter) => Columns {
+  const sweep = new ColumnSweep(analysis, options)
+  return sweep.run()
+}
+
+class ColumnSweep {
+  readonly analysis: Analysis
+  readonly options: SweepOptions
+  readonly size: number
+  readonly entrancesAt = new Map<AnyTensor, Entrance[]>()
+  /** Cotangents in flight, [V, ...node.shape]. */
+  readonly columns = new Map<AnyTensor, Map<Chunk, Tensor>>()
+  /** Diagonal curvature in flight, in the node's shape. */
+  readonly diagonals = new Map<AnyTensor, Tensor>()
+  readonly arrived = new Map<object, Map<Chunk, Use[]>>()
+  readonly arrivedDiagonals = new Map<object, Tensor[]>()
+  count = 0
+
+  constructor(analysis: Analysis, options: SweepOptions) {
+    this.analysis = analysis
+    this.options = options
+    this.size = chunkSize(analysis, options.memory)
+    for (const entrance of analysis.entrances(options.what)) {
+      this.entrancesAt.set(entrance.node, [...(this.entrancesAt.get(entrance.node) ?? []), entrance])
+    }
+  }
+
+  run(): (parameter: Parameter) => Columns {
+    const { analysis } = this
+    for (const loss of analysis.losses) {
+      const columns = this.options.start(loss)
+      const part = (from: number, to: number): Tensor => slice(columns, 0, from, to)
+      this.inject(loss.output, columns.shape[0]!, part, loss.scale)
+    }
+    for (let at = analysis.order.length - 1; at >= 0; at--) {
+      const node = analysis.order[at]!
+      if (!analysis.affected.has(node) || node.inputs.length === 0 || analysis.axes.of(node) === undefined)
+        continue
+      if (this.options.hessian) this.passDiagonal(node)
+      this.passColumns(node)
+      if (this.options.hessian) this.addCurvature(node)
+    }
+    return (parameter) => this.columnsAt(parameter)
+  }
+
+  private columnsAt(parameter: Parameter): Columns {
+    const chunks: WeightedUse[] = []
+    for (const [chunk, uses] of this.arrived.get(parameter.cell) ?? []) {
+      chunks.push({ use: joinUses(uses, true), weight: chunk.weight, columns: chunk.columns })
+    }
+    const diagonals = this.arrivedDiagonals.get(parameter.cell) ?? []
+    return columnsOf(chunks, diagonals, this.analysis.samples, parameter.shape)
+  }
+
+  /** Lets columns start at a node, in chunks; `weight` is one number or [V, N]. */
+  private inject(
+    node: AnyTensor,
+    total: number,
+    columns: (from: number, to: number) => Tensor,
+    weight: Tensor,
+    skip?: AnyTensor,
+  ): void {
+    this.count += total
+    if (this.count > this.options.limit) {
+      throw new BeyondgradError(
+        'unsupported',
+        `${this.options.what}: the exact form needs more than ${this.options.limit} columns (${this.count} so far, ${total} of them at op "${node.op.name}"); raise the option limit, or use a stochastic quantity such as DiagGGNMC`,
+      )
+    }
+    for (let from = 0; from < total; from += this.size) {
+      const to = Math.min(total, from + this.size)
+      const uniform = weight.shape.length === 0
+      const chunk: Chunk = {
+        columns: to - from,
+        weight: uniform ? weight : slice(weight, 0, from, to),
+        ...(skip ? { skip } : {}),
+      }
+      this.addColumns(node, chunk, columns(from, to))
+    }
+  }
+
+  /** Columns of the same origin are summed where they meet; those of different origins stay apart. */
+  private addColumns(node: AnyTensor, chunk: Chunk, cotangent: Tensor): void {
+    const here = this.columns.get(node) ?? new Map<Chunk, Tensor>()
+    const before = here.get(chunk)
+    here.set(chunk, before ? add(before, cotangent) : cotangent)
+    this.columns.set(node, here)
+  }
+
+  private passColumns(node: AnyTensor): void {
+    const here = this.columns.get(node)
+    if (here === undefined) return
+    const entrances = this.entrancesAt.get(node) ?? []
+    const wanted = this.labelledInputs(node)
+    for (const [chunk, cotangent] of here) {
+      if (chunk.skip !== node) {
+        for (const entrance of entrances) this.arrive(entrance, chunk, cotangent)
+      }
+      if (!wanted.includes(true)) continue
+      liftedVjp(node, cotangent, chunk.columns, wanted).forEach((x, i) => {
+        if (x !== undefined && wanted[i]) this.addColumns(node.inputs[i]!, chunk, x)
+      })
+    }
+    this.columns.delete(node)
+  }
+
+  private arrive(entrance: Entrance, chunk: Chunk, cotangent: Tensor): void {
+    for (const path of entrance.paths) {
+      const uses = this.arrived.get(path.parameter.cell) ?? new Map<Chunk, Use[]>()
+      uses.set(chunk, [...(uses.get(chunk) ?? []), useOf(entrance, path, cotangent, true)])
+      this.arrived.set(path.parameter.cell, uses)
+    }
+  }
+
+  /** Inputs on the samples' side that depend on parameters. */
+  private labelledInputs(node: AnyTensor): boolean[] {
+    const { affected, axes } = this.analysis
+    return node.inputs.map((input) => affected.has(input) && axes.of(input) !== undefined)
+  }
+
+  /** Whether two inputs of a node depend on one parameter, so that their interaction matters. */
+  private interact(node: AnyTensor): boolean {
+    const seen = new Set<AnyTensor>()
+    for (const input of node.inputs) {
+      if (!this.analysis.affected.has(input)) continue
+      for (const leaf of this.analysis.upstream(input)) {
+        if (seen.has(leaf)) return true
+        seen.add(leaf)
+      }
+    }
+    return false
+  }
+
+  private passDiagonal(node: AnyTensor): void {
+    const diagonal = this.diagonals.get(node)
+    if (diagonal === undefined) return
+    this.diagonals.delete(node)
+    const inputs = this.labelledInputs(node)
+    const entrances = this.entrancesAt.get(node) ?? []
+    const apart = !this.interact(node)
+    const tied = entrances.some((entrance) => entrance.paths.some(({ leaf }) => this.isTied(leaf)))
+    if (apart && !tied) {
+      for (const entrance of entrances) {
+        for (const path of entrance.paths) {
+          const list = this.arrivedDiagonals.get(path.parameter.cell) ?? []
+          this.arrivedDiagonals.set(path.parameter.cell, [...list, diagonalUse(entrance, path, diagonal)])
+        }
+      }
+      if (!inputs.includes(true)) return
+      if (this.staysDiagonal(node, inputs)) {
+        this.moveDiagonal(node, diagonal, inputs)
+        return
+      }
+    }
+    this.expandDiagonal(node, diagonal, apart && !tied ? node : undefined)
+  }
+
+  /** Whether a parameter enters at more than one place; then its columns must be summed before they are squared. */
+  private isTied(leaf: AnyTensor): boolean {
+    let uses = 0
+    for (const entrances of this.entrancesAt.values()) {
+      for (const { paths } of entrances) uses += paths.filter((path) => path.leaf === leaf).length
+    }
+    return uses > 1
+  }
+
+  private staysDiagonal(node: AnyTensor, inputs: readonly boolean[]): boolean {
+    const rule = ruleOf(node)
+    if (!rule.selects) return false
+    if (rule.partial === undefined) return true
+    return node.inputs.every((input, i) => !inputs[i] || sizeOf(input.shape) === sizeOf(node.shape))
+  }
+
+  private moveDiagonal(node: AnyTensor, diagonal: Tensor, inputs: readonly boolean[]): void {
+    const rule = ruleOf(node)
+    // A selection moves a diagonal as it moves a cotangent; an elementwise op scales it by the squared slope.
+    const moved =
+      rule.partial === undefined
+        ? rule.vjp(node, diagonal, inputs)
+        : node.inputs.map((input, i) => {
+            if (!inputs[i]) return undefined
+            const slope = rule.partial!(node, i)
+            const factor = typeof slope === 'number' ? slope * slope : square(slope)
+            return factor === 0 ? undefined : reshape(mul(diagonal, factor), input.shape)
+          })
+    moved.forEach((x, i) => {
+      if (x !== undefined && inputs[i]) this.addDiagonal(node.inputs[i]!, x)
+    })
+  }
+
+  private addDiagonal(node: AnyTensor, diagonal: Tensor): void {
+    const before = this.diagonals.get(node)
+    this.diagonals.set(node, before ? add(before, diagonal) : diagonal)
+  }
+
+  /** One column for each entry of a sample at this node, weighted by the diagonal. */
+  private expandDiagonal(node: AnyTensor, diagonal: Tensor, skip: AnyTensor | undefined): void {
+    const { samples } = this.analysis
+    const label = this.analysis.axes.of(node)!
+    if (!('axis' in label)) return
+    const { axis, outer, inner } = label
+    const shape = node.shape
+    const opened = [...shape.slice(0, axis), outer, samples, inner, ...shape.slice(axis + 1)]
+    const others = opened.map((_, i) => i).filter((i) => i !== axis + 1)
+    const entries = sizeOf(others.map((i) => opened[i]!))
+    // [F, N]: what entry f of sample n weighs.
+    const weight = reshape(transpose(reshape(diagonal, opened), [...others, axis + 1]), [entries, samples])
+    const one = opened.map((d, i) => (i === axis + 1 ? 1 : d))
+    const columns = (from: number, to: number): Tensor => {
+      const which = reshape(constant(range(from, to), 'int32'), [to - from, 1])
+      const unit = cast(equal<'int32'>(which, reshape(iota(entries), [1, entries])), 'float32')
+      const spread = expand(reshape(unit, [to - from, ...one]), [to - from, ...opened])
+      return reshape(spread, [to - from, ...shape])
+    }
+    this.inject(node, entries, columns, weight, skip)
+  }
+
+  /** The second derivative of the op itself, K = Σ_k δ_k ∇² z_k, as diagonals at its inputs. */
+  private addCurvature(node: AnyTensor): void {
+    const rule = ruleOf(node)
+    if (rule.curvature === 'none') return
+    const delta = this.analysis.cotangent(node)
+    if (delta === undefined) return
+    const { affected } = this.analysis
+    const active = node.inputs.map((input) => affected.has(input))
+    if (rule.curvature === 'bilinear' || active.filter(Boolean).length > 1) {
+      if (this.interact(node)) {
+        throw new BeyondgradError(
+          'unsupported',
+          `${this.options.what}: a parameter reaches op "${node.op.name}" through two inputs (a tied weight, or a product of branches); the exact Hessian of that is not available yet`,
+        )
+      }
+    }
+    if (rule.curvature === 'bilinear') return
+    node.inputs.forEach((input, i) => {
+      if (!active[i]) return
+      const second = rule.second!(node, i, i)
+      if (second === 0) return
+      if (this.analysis.axes.of(input) === undefined || sizeOf(input.shape) !== sizeOf(node.shape)) {
+        throw new BeyondgradError(
+          'unsupported',
+          `${this.options.what}: op "${node.op.name}" bends in a broadcast operand; the exact Hessian of that is not available yet`,
+        )
+      }
+      this.addDiagonal(input, reshape(mul(delta, second), input.shape))
+    })
+  }
+}

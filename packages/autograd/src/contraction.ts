@@ -1,0 +1,256 @@
+/**
+ * @file The contractions behind every quantity. A sample's own derivative with respect to a weight is a product of
+ * two factors, P[n] = Σₗ cotangent[n, :, l] input[n, :, l]ᵀ; each contraction is a composite node, so that the way
+ * to compute it is chosen when everything that was asked for is known.
+ *
+ * Shapes: cotangent [V?, N, G, O, L], input [N, G, I, L]; V columns, N samples, G groups, L shared positions.
+ */
+import {
+  type AnyTensor,
+  composite,
+  defineComposite,
+  matmul,
+  mul,
+  type Op,
+  reshape,
+  square,
+  sub,
+  sum,
+  type Tensor,
+  transpose,
+  transposeLast,
+  unsqueeze,
+} from '@beyondgrad/tensor'
+
+interface Sizes {
+  readonly columns: boolean
+  readonly samples: number
+  readonly groups: number
+  readonly out: number
+  readonly inner: number
+  readonly positions: number
+}
+
+function sizesOf(cotangent: AnyTensor, input: AnyTensor): Sizes {
+  const [samples, groups, inner, positions] = input.shape as [number, number, number, number]
+  return {
+    columns: cotangent.shape.length === 5,
+    samples,
+    groups,
+    out: cotangent.shape.at(-2)!,
+    inner,
+    positions,
+  }
+}
+
+const inputsOf = (inputs: readonly AnyTensor[]): readonly Tensor[] =>
+  inputs as readonly AnyTensor[] as readonly Tensor[]
+
+/** [V?, N, G, O, I]: every sample's own product. */
+function product(cotangent: Tensor, input: Tensor): Tensor {
+  return matmul(cotangent, transposeLast(input))
+}
+
+/** Without the axis of positions, of which there is one. */
+function squeezed(x: Tensor): Tensor {
+  return reshape(x, x.shape.slice(0, -1))
+}
+
+/** [..., G, X] → [G, X, samples]: one product a group over the samples. */
+function samplesLast(x: Tensor): Tensor {
+  return transpose(x, [1, 2, 0])
+}
+
+/** [N, G, X] → [G, N, X]. */
+function groupsFirst(x: Tensor): Tensor {
+  return transpose(x, [1, 0, 2])
+}
+
+/** Σₙ left[n, g, o] right[n, g, i] → [G, O, I]. */
+function overSamples(left: Tensor, right: Tensor): Tensor {
+  return matmul(samplesLast(left), groupsFirst(right))
+}
+
+const single = (node: AnyTensor): boolean => node.inputs[1]!.shape[3] === 1
+
+/** Of the alternatives [direct, factored]: with one position everything factors. */
+const chooseFactored: Op['choose'] = (node) => node.op.alternatives![single(node) ? 1 : 0]!
+
+const perSampleOp = /* @__PURE__ */ defineComposite({
+  name: 'perSample',
+  alternatives: [
+    { name: 'product', expand: (inputs) => product(inputsOf(inputs)[0]!, inputsOf(inputs)[1]!) },
+  ],
+})
+
+/** Every sample's own derivative: [V?, N, G, O, I]. */
+export function perSample(cotangent: Tensor, input: Tensor): Tensor {
+  return composite(perSampleOp, [cotangent, input])
+}
+
+/** Σ over samples and positions: [G, O, I]. No columns. */
+export function total(cotangent: Tensor, input: Tensor): Tensor {
+  const { samples, groups, out, inner, positions } = sizesOf(cotangent, input)
+  const long = samples * positions
+  const left = reshape(transpose(cotangent, [1, 2, 0, 3]), [groups, out, long])
+  const right = reshape(transpose(input, [1, 0, 3, 2]), [groups, long, inner])
+  return matmul(left, right)
+}
+
+const squaredNormOp = /* @__PURE__ */ defineComposite({
+  name: 'squaredNorm',
+  alternatives: [
+    {
+      name: 'direct',
+      expand: (inputs) => {
+        const [cotangent, input] = inputsOf(inputs) as [Tensor, Tensor]
+        return sum(square(product(cotangent, input)), [-3, -2, -1])
+      },
+    },
+    {
+      name: 'factored',
+      expand: (inputs) => {
+        const [cotangent, input] = inputsOf(inputs).map(squeezed) as [Tensor, Tensor]
+        return sum(mul(sum(square(cotangent), [-1]), sum(square(input), [-1])), [-1])
+      },
+    },
+    {
+      name: 'gram',
+      expand: (inputs) => {
+        const [cotangent, input] = inputsOf(inputs) as [Tensor, Tensor]
+        const left = matmul(transposeLast(cotangent), cotangent)
+        const right = matmul(transposeLast(input), input)
+        return sum(mul(left, right), [-3, -2, -1])
+      },
+    },
+  ],
+  choose: (node, request) => {
+    const [direct, factored, gram] = node.op.alternatives!
+    if (single(node)) return factored!
+    const { positions, inner, out } = sizesOf(node.inputs[0]!, node.inputs[1]!)
+    // The products are free if somebody else needs them anyway.
+    const shared = request.siblings(node.inputs[0]!).some((other) => other.op !== node.op)
+    const gramIsCheaper = positions * (inner + out) < inner * out
+    return gramIsCheaper && !shared ? gram! : direct!
+  },
+})
+
+/** ‖P[n]‖² for every sample: [N]. No columns. */
+export function squaredNorm(cotangent: Tensor, input: Tensor): Tensor {
+  return composite(squaredNormOp, [cotangent, input])
+}
+
+/** A weight [V, N] next to [V, N, ...]. */
+function weighted(x: Tensor, weight: Tensor | undefined): Tensor {
+  if (weight === undefined) return x
+  return mul(x, reshape(weight, [...weight.shape, ...x.shape.slice(2).map(() => 1)]))
+}
+
+const sumOfSquaresOp = /* @__PURE__ */ defineComposite({
+  name: 'sumOfSquares',
+  alternatives: [
+    {
+      name: 'direct',
+      expand: (inputs) => {
+        const [cotangent, input, weight] = inputsOf(inputs) as [Tensor, Tensor, Tensor?]
+        const squares = weighted(square(product(cotangent, input)), weight)
+        return sum(squares, sizesOf(cotangent, input).columns ? [0, 1] : [0])
+      },
+    },
+    {
+      name: 'factored',
+      expand: (inputs) => {
+        const [cotangent, input, weight] = inputsOf(inputs) as [Tensor, Tensor, Tensor?]
+        const squares = weighted(square(squeezed(cotangent)), weight)
+        const left = sizesOf(cotangent, input).columns ? sum(squares, [0]) : squares
+        return overSamples(left, square(squeezed(input)))
+      },
+    },
+  ],
+  choose: chooseFactored,
+})
+
+/** Σ over columns and samples of w · P²: [G, O, I]. The weight, if any, is [V, N]. */
+export function sumOfSquares(cotangent: Tensor, input: Tensor, weight?: Tensor): Tensor {
+  return composite(sumOfSquaresOp, weight === undefined ? [cotangent, input] : [cotangent, input, weight])
+}
+
+const centredSumOfSquaresOp = /* @__PURE__ */ defineComposite({
+  name: 'centredSumOfSquares',
+  alternatives: [
+    {
+      name: 'direct',
+      expand: (inputs) => {
+        const [cotangent, input, whole] = inputsOf(inputs) as [Tensor, Tensor, Tensor]
+        const mean = mul(whole, 1 / input.shape[0]!)
+        return sum(square(sub(product(cotangent, input), unsqueeze(mean, [0]))), [0])
+      },
+    },
+    // Var(ga) = ḡ² ⟨ã²⟩ + ā² ⟨g̃²⟩ + ⟨g̃²ã²⟩ + 2ḡā c + 2ḡ ⟨g̃ã²⟩ + 2ā ⟨g̃²ã⟩ − c², with bars for means over samples, tildes
+    // for what is left, ⟨ ⟩ for means, c = ⟨g̃ã⟩. Nothing cancels as in ⟨g²⟩ − ⟨g⟩².
+    {
+      name: 'factored',
+      expand: (inputs) => {
+        const [g, a] = inputsOf(inputs).slice(0, 2).map(squeezed) as [Tensor, Tensor]
+        const n = a.shape[0]!
+        const gMean = g.mean([0], { keep: true })
+        const aMean = a.mean([0], { keep: true })
+        const gRest = sub(g, gMean)
+        const aRest = sub(a, aMean)
+        const gSquare = square(gRest)
+        const aSquare = square(aRest)
+        const average = (left: Tensor, right: Tensor): Tensor => overSamples(left, right).mul(1 / n)
+        const gBar = samplesLast(gMean)
+        const aBar = groupsFirst(aMean)
+        const c = average(gRest, aRest)
+        const variance = square(gBar)
+          .mul(groupsFirst(aSquare.mean([0], { keep: true })))
+          .add(square(aBar).mul(samplesLast(gSquare.mean([0], { keep: true }))))
+          .add(average(gSquare, aSquare))
+          .add(gBar.mul(aBar).mul(c).mul(2))
+          .add(gBar.mul(average(gRest, aSquare)).mul(2))
+          .add(aBar.mul(average(gSquare, aRest)).mul(2))
+          .sub(square(c))
+        return variance.mul(n)
+      },
+    },
+  ],
+  choose: chooseFactored,
+})
+
+/** Σₙ (P[n] − mean)²: [G, O, I]; `whole` is Σₙ P[n]. No columns. */
+export function centredSumOfSquares(cotangent: Tensor, input: Tensor, whole: Tensor): Tensor {
+  return composite(centredSumOfSquaresOp, [cotangent, input, whole])
+}
+
+const gramOp = /* @__PURE__ */ defineComposite({
+  name: 'gram',
+  alternatives: [
+    {
+      name: 'direct',
+      expand: (inputs) => {
+        const [cotangent, input] = inputsOf(inputs) as [Tensor, Tensor]
+        const flat = reshape(product(cotangent, input), [input.shape[0]!, -1])
+        return matmul(flat, transposeLast(flat))
+      },
+    },
+    {
+      name: 'factored',
+      expand: (inputs) => {
+        const [g, a] = inputsOf(inputs).map((x) => groupsFirst(squeezed(x))) as [Tensor, Tensor]
+        return sum(mul(matmul(g, transposeLast(g)), matmul(a, transposeLast(a))), [0])
+      },
+    },
+  ],
+  choose: chooseFactored,
+})
+
+/** ⟨P[m], P[n]⟩ for every pair of samples: [N, N]. No columns. */
+export function gram(cotangent: Tensor, input: Tensor): Tensor {
+  return composite(gramOp, [cotangent, input])
+}
+
+/** ⟨P[n], vector⟩ for every sample, vector [G, O, I]: [N]. No columns. */
+export function dot(cotangent: Tensor, input: Tensor, vector: Tensor): Tensor {
+  return sum(mul(cotangent, matmul(vector, input)), [1, 2, 3])
+}

@@ -1,0 +1,51 @@
+/** @file Which parameters an expression depends on, and through which nodes. */
+import {
+  type AnyTensor,
+  BeyondgradError,
+  type Cell,
+  cellOf,
+  type NamedMap,
+  namedMap,
+  topologicalOrder,
+} from '@beyondgrad/tensor'
+import { type Parameter, type ParameterMap, parameterOf } from './parameter.ts'
+
+/**
+ * The leaves of a graph that are trainable parameters.
+ *
+ * @param wanted restricts to these and gives them their names; each must occur
+ */
+export function parametersOf(
+  outputs: readonly AnyTensor[],
+  wanted?: NamedMap<Parameter, Parameter> | readonly Parameter[],
+): ParameterMap<AnyTensor> {
+  const leaves = new Map<Cell, AnyTensor>()
+  for (const node of topologicalOrder(outputs)) {
+    const found = cellOf(node)
+    if (found !== undefined && !leaves.has(found.cell)) leaves.set(found.cell, node)
+  }
+  if (wanted === undefined) {
+    return namedMap(
+      [...leaves]
+        .filter(([cell]) => cell.trainable)
+        .map(([cell, leaf]) => [parameterOf(cell), leaf] as const),
+    )
+  }
+  const list = Array.isArray(wanted)
+    ? (wanted as readonly Parameter[])
+    : [...(wanted as NamedMap<Parameter, Parameter>)].map(([, p]) => p)
+  return namedMap(
+    list
+      .filter((p) => p.trainable)
+      .map((p) => {
+        const leaf = leaves.get(p.cell)
+        if (leaf === undefined) {
+          throw new BeyondgradError(
+            'value',
+            `parameter "${p.name}" does not influence the loss; leave it out`,
+          )
+        }
+        return [p, leaf] as const
+      }),
+  )
+}

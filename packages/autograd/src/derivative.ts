@@ -1,0 +1,96 @@
+/** @file Derivatives of expressions: graph in, graph out, any number of times. */
+import {
+  type AnyTensor,
+  BeyondgradError,
+  constant,
+  formatShape,
+  type NamedMap,
+  ones,
+  placeholder,
+  reshape,
+  eye,
+  lift,
+  sizeOf,
+  type Tensor,
+  zeros,
+} from '@beyondgrad/tensor'
+import type { Parameter, ParameterMap } from './parameter.ts'
+import { checkCotangent, expandForDerivatives, pullBack } from './pullback.ts'
+import { parametersOf } from './dependence.ts'
+
+/** Cotangents of `inputs` for one of `output`: vᵀ · ∂output/∂inputs. Zero where there is no dependence. */
+export function vjp(output: Tensor, inputs: readonly AnyTensor[], cotangent: Tensor): Tensor[] {
+  checkCotangent('vjp', cotangent, output)
+  const [plain] = expandForDerivatives([output])
+  return pullBack([[plain!, cotangent]], inputs).map((x, i) => x ?? zeros(inputs[i]!.shape))
+}
+
+/**
+ * The tangent of `output` for tangents of `inputs`: Σ ∂output/∂inputᵢ · tᵢ. A vjp is linear in its cotangent, and
+ * the vjp of that linear map is the jvp: no rules of its own are needed, and what only served the detour is dead.
+ */
+export function jvp(output: Tensor, inputs: readonly AnyTensor[], tangents: readonly Tensor[]): Tensor {
+  tangents.forEach((tangent, i) => checkCotangent('jvp', tangent, inputs[i]!))
+  const dummy = placeholder(output.shape, 'float32', 'cotangent')
+  const cotangents = vjp(output, inputs, dummy)
+  const [result] = pullBack(
+    cotangents.map((x, i) => [expandForDerivatives([x])[0]!, tangents[i]!] as const),
+    [dummy],
+  )
+  return result ?? zeros(output.shape)
+}
+
+function scalar(what: string, of: Tensor): void {
+  if (sizeOf(of.shape) === 1) return
+  throw new BeyondgradError(
+    'shape',
+    `${what}: a gradient needs one number, not a tensor of shape ${formatShape(of.shape)}; sum it, or use vjp or jacobian`,
+  )
+}
+
+type Inputs = readonly AnyTensor[] | ParameterMap<Parameter>
+
+/**
+ * The gradient of a scalar.
+ *
+ * @param of nodes of the graph (results in their order), or parameters (results by parameter; default: all trainable
+ * ones)
+ */
+export function gradient(loss: Tensor, of: readonly AnyTensor[]): Tensor[]
+export function gradient(loss: Tensor, of?: ParameterMap<Parameter>): ParameterMap<Tensor>
+export function gradient(loss: Tensor, of?: Inputs): Tensor[] | ParameterMap<Tensor> {
+  scalar('gradient', loss)
+  if (Array.isArray(of)) return vjp(loss, of as readonly AnyTensor[], ones(loss.shape))
+  const [plain] = expandForDerivatives([loss])
+  const found = parametersOf([plain!], of as NamedMap<Parameter, Parameter> | undefined)
+  const leaves = [...found].map(([, leaf]) => leaf)
+  const results = pullBack([[plain!, ones(loss.shape)]], leaves)
+  let next = 0
+  return found.map((leaf) => results[next++] ?? zeros(leaf.shape))
+}
+
+/** The Jacobian of `output` with respect to `input`: [...output.shape, ...input.shape]. One vjp a row, lifted. */
+export function jacobian(output: Tensor, input: AnyTensor): Tensor {
+  const rows = sizeOf(output.shape)
+  const one = placeholder(output.shape, 'float32', 'cotangent')
+  const [row] = vjp(output, [input], one)
+  const units = reshape(eye(rows), [rows, ...output.shape])
+  const { results, isBatched } = lift([row!], new Map([[one, units]]), rows)
+  const stacked = isBatched[0] ? (results[0] as Tensor) : zeros([rows, ...input.shape])
+  return reshape(stacked, [...output.shape, ...input.shape])
+}
+
+/** The Hessian times a vector, forward over reverse: ∇²loss · v for all inputs jointly. */
+export function hvp(loss: Tensor, inputs: readonly AnyTensor[], vectors: readonly Tensor[]): Tensor[] {
+  scalar('hvp', loss)
+  const slopes = gradient(loss, inputs)
+  const total = slopes.map((g, i) => g.mul(vectors[i]!).sum()).reduce((a, b) => a.add(b), constant(0))
+  return gradient(total, inputs)
+}
+
+/** The dense Hessian of a scalar with respect to one input: [...input.shape, ...input.shape]. For small inputs. */
+export function hessian(loss: Tensor, input: AnyTensor): Tensor {
+  scalar('hessian', loss)
+  const [slope] = gradient(loss, [input])
+  return jacobian(slope!, input)
+}

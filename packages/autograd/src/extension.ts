@@ -1,0 +1,111 @@
+/**
+ * @file The extension protocol: what rides along on the backward pass. An extension is data and pure functions; it
+ * names the flow it wants, the other extensions it needs, and what it makes of every parameter's contribution.
+ */
+import { BeyondgradError, protocol, type Tensor } from '@beyondgrad/tensor'
+import type { Contribution } from './contribution.ts'
+import type { Flow } from './flow.ts'
+import type { Parameter, ParameterMap } from './parameter.ts'
+
+/** Something that `backward` can compute; R is its result. */
+export interface Extension<out R> {
+  readonly name: string
+  readonly protocol: 1
+  /** Carries the type only. */
+  readonly '~result'?: R
+  /** What `backward` runs; its types were checked where the extension was defined. */
+  readonly '~spec': ErasedSpec
+}
+
+export type ResultOf<E> = E extends Extension<infer R> ? R : never
+export type Extensions = Readonly<Record<string, Extension<unknown>>>
+
+/** Results under the caller's keys, each typed by its extension. */
+export type Results<X extends Extensions> = { readonly [K in keyof X]: ResultOf<X[K]> }
+
+export interface Context {
+  readonly batchSize: number
+  /** What every term of the loss was multiplied with: 1 / terms under "mean", 1 under "sum". */
+  readonly normalizer: number
+  /** The scale of the first marked loss as an expression, factors outside of the loss included. */
+  readonly lossScale: Tensor
+  readonly parameters: readonly Parameter[]
+}
+
+/** How the results of batches combine to that of the whole. */
+export type Merge<R> =
+  'sum' | 'mean' | 'concat' | ((parts: readonly { readonly result: R; readonly n: number }[]) => R)
+
+export interface ExtensionSpec<N extends Extensions, A, P, R> {
+  readonly name: string
+  /** Identity: extensions with the same name and options are computed once. */
+  readonly options?: Readonly<Record<string, string | number | boolean | null>>
+  /** Extensions whose finished results arrive in both hooks. */
+  readonly needs?: N
+  readonly flow: Flow<A>
+  /** How the result scales when the loss is multiplied by α: α or α². */
+  readonly degree?: 1 | 2
+  readonly merge?: Merge<R>
+  /** Called once for each parameter, with all its uses joined. */
+  parameter(at: {
+    readonly contribution: A
+    readonly parameter: Parameter
+    readonly needs: Results<N>
+    readonly context: Context
+  }): P
+}
+
+/** What `finish` gets when every parameter has been visited. */
+export interface Finished<N extends Extensions, P> {
+  readonly byParameter: ParameterMap<P>
+  readonly needs: Results<N>
+  readonly context: Context
+}
+
+/** A specification without its types, as `backward` handles all alike. */
+export interface ErasedSpec {
+  readonly identity: string
+  readonly needs: Extensions
+  readonly flow: Flow<unknown>
+  readonly degree: 1 | 2
+  readonly merge: unknown
+  parameter(at: {
+    readonly contribution: unknown
+    readonly parameter: Parameter
+    readonly needs: Readonly<Record<string, unknown>>
+    readonly context: Context
+  }): unknown
+  finish(at: {
+    readonly byParameter: ParameterMap<unknown>
+    readonly needs: Readonly<Record<string, unknown>>
+    readonly context: Context
+  }): unknown
+}
+
+/**
+ * Defines an extension. Export a function with an explicit return type that calls this; options live in its closure.
+ *
+ * @param finish makes the result from what was made of each parameter; default: the map itself
+ */
+export function defineExtension<
+  const N extends Extensions = {},
+  A = Contribution,
+  P = never,
+  R = ParameterMap<P>,
+>(spec: ExtensionSpec<N, A, P, R>, finish?: (at: Finished<N, P>) => R): Extension<R> {
+  if (spec.name === '') throw new BeyondgradError('value', 'defineExtension: an extension needs a name')
+  const needs: Extensions = spec.needs ?? {}
+  const erased = {
+    identity: JSON.stringify([
+      spec.name,
+      Object.entries(spec.options ?? {}).sort(([a], [b]) => (a < b ? -1 : 1)),
+    ]),
+    needs,
+    flow: spec.flow,
+    degree: spec.degree ?? 1,
+    merge: spec.merge,
+    parameter: spec.parameter.bind(spec),
+    finish: finish ?? (({ byParameter }: Finished<N, P>) => byParameter),
+  }
+  return { name: spec.name, protocol, '~spec': erased as unknown as ErasedSpec }
+}

@@ -1,0 +1,78 @@
+/**
+ * @file Flows: what travels backward and arrives at the parameters. First-order contributions, columns of the GGN
+ * (exact or Monte Carlo), weighted columns of the exact Hessian, or a flow of one's own.
+ */
+import type { Analysis, MarkedLoss } from './analysis.ts'
+import { useOf } from './boundary.ts'
+import { sweepColumns } from './column-sweep.ts'
+import { type Columns, type Contribution, contributionOf, joinUses, type Use } from './contribution.ts'
+import type { Parameter } from './parameter.ts'
+
+export interface FlowOptions {
+  /** Memory that columns in flight may take, in bytes. */
+  readonly memory: number
+  /** More exact columns than this are refused. */
+  readonly limit: number
+}
+
+/** Delivers something of type `Arrives` at each parameter. Flows with the same name and options run once. */
+export interface Flow<out Arrives> {
+  readonly name: string
+  readonly options: Readonly<Record<string, string | number | boolean>>
+  /** `what` is the quantity that asked, for messages. */
+  run(analysis: Analysis, options: FlowOptions, what: string): (parameter: Parameter) => Arrives
+}
+
+/** Every sample's own gradient, factored. Its `sum` is the ordinary gradient. */
+export const gradientFlow: Flow<Contribution> = {
+  name: 'gradient',
+  options: {},
+  run: (analysis, _options, what) => (parameter) => {
+    const uses = (): Use => {
+      const found: Use[] = []
+      for (const entrance of analysis.entrances(what)) {
+        for (const path of entrance.paths) {
+          if (path.parameter.cell !== parameter.cell) continue
+          const cotangent = analysis.cotangent(entrance.node)
+          if (cotangent !== undefined) found.push(useOf(entrance, path, cotangent, false))
+        }
+      }
+      return joinUses(found, false)
+    }
+    return contributionOf(uses, analysis.samples, () => analysis.gradient(parameter))
+  },
+}
+
+export interface GGNFlowOptions {
+  /** 'exact': the columns of the loss Hessian's square root; a number: that many Monte-Carlo columns. */
+  readonly samples?: 'exact' | number
+  /** Seeds the Monte-Carlo draws. Default: 0. */
+  readonly seed?: number
+}
+
+/** Columns V of the generalised Gauss-Newton matrix, G = Σ V Vᵀ. */
+export function ggnFlow(options: GGNFlowOptions = {}): Flow<Columns> {
+  const { samples = 'exact', seed = 0 } = options
+  const start = ({ definition, output, target }: MarkedLoss) =>
+    samples === 'exact'
+      ? definition.hessianRoot({ output, target })
+      : definition.sampleRoot({ output, target }, { draws: samples, seed })
+  return {
+    name: 'ggn',
+    options: samples === 'exact' ? { samples } : { samples, seed },
+    run: (analysis, flow, what) => sweepColumns(analysis, { what, start, hessian: false, ...flow }),
+  }
+}
+
+/** Weighted columns of the exact Hessian's diagonal blocks. */
+export const hessianFlow: Flow<Columns> = {
+  name: 'hessian',
+  options: {},
+  run: (analysis, flow, what) =>
+    sweepColumns(analysis, {
+      what,
+      start: ({ definition, output, target }) => definition.hessianRoot({ output, target }),
+      hessian: true,
+      ...flow,
+    }),
+}

@@ -1,0 +1,51 @@
+/**
+ * @file Sample-axis labels: which axis of a tensor counts the samples. A label (axis, outer, inner) says that the
+ * axis has size outer · N · inner and that index i belongs to sample ⌊i / inner⌋ mod N.
+ */
+import { type Shape, sizeOf } from '@beyondgrad/tensor'
+
+export interface AxisLabel {
+  readonly axis: number
+  readonly outer: number
+  readonly inner: number
+}
+
+export function equalLabels(a: AxisLabel, b: AxisLabel): boolean {
+  return a.axis === b.axis && a.outer === b.outer && a.inner === b.inner
+}
+
+/** Equal labels join, unequal ones mix; undefined is shared. */
+export function joinLabels(labels: readonly (AxisLabel | undefined)[]): AxisLabel | 'mixed' | undefined {
+  let joined: AxisLabel | undefined
+  for (const label of labels) {
+    if (label === undefined) continue
+    if (joined === undefined) joined = label
+    else if (!equalLabels(joined, label)) return 'mixed'
+  }
+  return joined
+}
+
+/**
+ * The label after a reshape, which keeps the elements before and after the samples: outer times the sizes before
+ * the axis, inner times those after it.
+ */
+export function reshapeLabel(
+  label: AxisLabel,
+  from: Shape,
+  to: Shape,
+  samples: number,
+): AxisLabel | undefined {
+  const outer = sizeOf(from.slice(0, label.axis)) * label.outer
+  const inner = label.inner * sizeOf(from.slice(label.axis + 1))
+  // An axis that holds just the samples is preferred over a longer one; with one sample several could.
+  for (let axis = 0, before = 1; axis < to.length; axis++) {
+    const after = sizeOf(to.slice(axis + 1))
+    if (outer % before === 0 && inner % after === 0) {
+      if ((outer / before) * samples * (inner / after) === to[axis]) {
+        return { axis, outer: outer / before, inner: inner / after }
+      }
+    }
+    before *= to[axis]!
+  }
+  return undefined
+}

@@ -1,0 +1,147 @@
+/** @file Rules of elementwise ops: first and second partial derivatives; the rest follows from them. */
+import {
+  type AnyTensor,
+  cast,
+  div,
+  greater,
+  log,
+  mul,
+  neg,
+  pow,
+  reciprocal,
+  sign,
+  square,
+  sub,
+  sumTo,
+  type Tensor,
+  where,
+} from '@beyondgrad/tensor'
+import { broadcastLabels } from './labels.ts'
+import type { Partial, Rule } from './rule.ts'
+
+interface Derivatives {
+  readonly partial: (z: Tensor, x: readonly Tensor[], i: number) => Partial
+  /** Undefined: all second derivatives are zero. */
+  readonly second?: (z: Tensor, x: readonly Tensor[], i: number, j: number) => Partial
+}
+
+const values = (node: AnyTensor): readonly Tensor[] =>
+  node.inputs as readonly AnyTensor[] as readonly Tensor[]
+
+function times(g: Tensor, factor: Partial): Tensor | undefined {
+  if (typeof factor !== 'number') return mul(g, factor)
+  return factor === 0 ? undefined : factor === 1 ? g : factor === -1 ? neg(g) : mul(g, factor)
+}
+
+function elementwise({ partial, second }: Derivatives, vjp?: Rule['vjp']): Rule {
+  const first = (node: AnyTensor, i: number): Partial => partial(node as Tensor, values(node), i)
+  return {
+    labels: broadcastLabels,
+    curvature: second ? 'elementwise' : 'none',
+    selects: true,
+    partial: first,
+    second: (node, i, j) => second?.(node as Tensor, values(node), i, j) ?? 0,
+    vjp:
+      vjp ??
+      ((node, g, wanted) =>
+        node.inputs.map((input, i) => {
+          if (!wanted[i]) return undefined
+          const cotangent = times(g, first(node, i))
+          return cotangent && sumTo(cotangent, input.shape)
+        })),
+  }
+}
+
+const flat = elementwise({ partial: () => 0 })
+
+/** 1 where the condition holds: for piecewise linear ops. */
+const indicator = (condition: Tensor<'bool'>): Tensor => cast(condition, 'float32')
+
+const positive = (x: Tensor): Tensor<'bool'> => greater(x, 0)
+
+export const elementwiseRules: Readonly<Record<string, Rule>> = {
+  neg: elementwise({ partial: () => -1 }),
+  abs: elementwise({ partial: (_z, [x]) => sign(x!) }),
+  sign: flat,
+  exp: elementwise({ partial: (z) => z, second: (z) => z }),
+  log: elementwise({
+    partial: (_z, [x]) => reciprocal(x!),
+    second: (_z, [x]) => neg(reciprocal(square(x!))),
+  }),
+  sqrt: elementwise({
+    partial: (z) => div(0.5, z),
+    second: (z) => div(-0.25, mul(z, square(z))),
+  }),
+  square: elementwise({ partial: (_z, [x]) => mul(x!, 2), second: () => 2 }),
+  reciprocal: elementwise({ partial: (z) => neg(square(z)), second: (z) => mul(mul(z, square(z)), 2) }),
+  tanh: elementwise({
+    partial: (z) => sub(1, square(z)),
+    second: (z) => mul(mul(z, -2), sub(1, square(z))),
+  }),
+  sigmoid: elementwise({
+    partial: (z) => mul(z, sub(1, z)),
+    second: (z) => mul(mul(z, sub(1, z)), sub(1, mul(z, 2))),
+  }),
+  // Selection instead of multiplication: one pass over memory less, and 0 · ∞ can't arise.
+  relu: elementwise({ partial: (_z, [x]) => indicator(positive(x!)) }, (node, g) => [
+    where(positive(node.inputs[0] as Tensor), g, 0),
+  ]),
+  add: elementwise({ partial: () => 1 }),
+  sub: elementwise({ partial: (_z, _x, i) => (i === 0 ? 1 : -1) }),
+  mul: elementwise({
+    partial: (_z, x, i) => x[1 - i]!,
+    second: (_z, _x, i, j) => (i === j ? 0 : 1),
+  }),
+  div: elementwise({
+    partial: (z, [, b], i) => (i === 0 ? reciprocal(b!) : neg(div(z, b!))),
+    second: (z, [, b], i, j) => {
+      if (i === 0 && j === 0) return 0
+      return i === j ? div(mul(z, 2), square(b!)) : neg(reciprocal(square(b!)))
+    },
+  }),
+  pow: elementwise({
+    partial: (z, [a, b], i) => (i === 0 ? mul(b!, pow(a!, sub(b!, 1))) : mul(z, log(a!))),
+    second: (z, [a, b], i, j) => {
+      if (i === 0 && j === 0) return mul(mul(b!, sub(b!, 1)), pow(a!, sub(b!, 2)))
+      if (i === 1 && j === 1) return mul(z, square(log(a!)))
+      return mul(pow(a!, sub(b!, 1)), mul(b!, log(a!)).add(1))
+    },
+  }),
+  // At a tie the first operand counts.
+  maximum: elementwise({
+    partial: (_z, [a, b], i) => {
+      const second = indicator(greater(b!, a!))
+      return i === 1 ? second : sub(1, second)
+    },
+  }),
+  minimum: elementwise({
+    partial: (_z, [a, b], i) => {
+      const second = indicator(greater(a!, b!))
+      return i === 1 ? second : sub(1, second)
+    },
+  }),
+  where: elementwise(
+    {
+      partial: (_z, [condition], i) => {
+        const first = cast(condition as AnyTensor, 'float32')
+        return i === 0 ? 0 : i === 1 ? first : sub(1, first)
+      },
+    },
+    (node, g, wanted) => {
+      const [condition, a, b] = node.inputs as [Tensor<'bool'>, AnyTensor, AnyTensor]
+      return [
+        undefined,
+        wanted[1] ? sumTo(where(condition, g, 0), a.shape) : undefined,
+        wanted[2] ? sumTo(where(condition, 0, g), b.shape) : undefined,
+      ]
+    },
+  ),
+  cast: elementwise({ partial: () => 1 }, (node, g, wanted) => {
+    const [x] = node.inputs as [AnyTensor]
+    const smooth = (t: AnyTensor): boolean => t.dtype === 'float32' || t.dtype === 'float64'
+    return [wanted[0] && smooth(x) && smooth(node) ? (cast(g, x.dtype) as AnyTensor as Tensor) : undefined]
+  }),
+  equal: flat,
+  less: flat,
+  greater: flat,
+}

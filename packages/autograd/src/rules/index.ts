@@ -1,0 +1,22 @@
+/** @file The table of rules, by op name. */
+import { type AnyTensor, BeyondgradError } from '@beyondgrad/tensor'
+import { elementwiseRules } from './elementwise.ts'
+import type { Rule } from './rule.ts'
+import { structuralRules } from './structural.ts'
+import { windowRules } from './window.ts'
+
+const rules: Readonly<Record<string, Rule>> = { ...elementwiseRules, ...structuralRules, ...windowRules }
+
+/** The rule of a node's op. Composites have none: they are expanded first. */
+export function ruleOf(node: AnyTensor): Rule {
+  const rule = Object.hasOwn(rules, node.op.name) ? rules[node.op.name] : undefined
+  if (rule === undefined) {
+    throw new BeyondgradError('unsupported', `op "${node.op.name}" has no derivative rule`)
+  }
+  return rule
+}
+
+/** Names of the ops that have a rule. */
+export function opsWithRules(): readonly string[] {
+  return Object.keys(rules)
+}

@@ -1,0 +1,128 @@
+/**
+ * @file Finding the samples: labels run backward from the losses to the leaves, forward from there to every node,
+ * and backward again to what is shared forward but used per sample (an expanded class token).
+ */
+import { type AnyTensor, BeyondgradError, formatShape } from '@beyondgrad/tensor'
+import { type AxisLabel, equalLabels } from './label.ts'
+import { ruleOf } from './rules/index.ts'
+
+/** Why a node has no usable sample axis. */
+export interface Obstacle {
+  readonly kind: 'mixed' | 'opaque'
+  /** The op at which the samples met. */
+  readonly at: AnyTensor
+}
+
+export type SampleAxis = AxisLabel | Obstacle | undefined
+
+export interface SampleAxes {
+  /** Undefined for nodes that all samples share. */
+  of(node: AnyTensor): SampleAxis
+}
+
+const isLabel = (axis: SampleAxis): axis is AxisLabel => axis !== undefined && 'axis' in axis
+
+/** Leaves that can hold samples; constants and parameters are shared until they are used otherwise. */
+const holdsData = (node: AnyTensor): boolean => ['data', 'placeholder', 'random'].includes(node.op.name)
+
+const wholeAxis = (axis: number): AxisLabel => ({ axis, outer: 1, inner: 1 })
+
+/**
+ * @param order the graph up to the losses' outputs, inputs first
+ * @param outputs what the losses look at: axis 0 counts the samples
+ * @param given leaves with a sample axis of another number
+ */
+export function findSampleAxes(
+  order: readonly AnyTensor[],
+  outputs: readonly AnyTensor[],
+  samples: number,
+  given: ReadonlyMap<AnyTensor, number> = new Map(),
+): SampleAxes {
+  const demanded = new Map<AnyTensor, AxisLabel>(outputs.map((output) => [output, wholeAxis(0)]))
+  demandBackward(order, demanded, samples, () => true)
+  const axes = new Map<AnyTensor, SampleAxis>()
+  for (const node of order) axes.set(node, forward(node, axes, demanded, samples, given))
+  // What is shared forward but whose cotangents have a sample axis belongs to the samples from there on.
+  const shared = new Map<AnyTensor, AxisLabel>()
+  for (const node of order) {
+    const axis = axes.get(node)
+    if (isLabel(axis)) shared.set(node, axis)
+  }
+  demandBackward(order, shared, samples, (node) => axes.get(node) === undefined && node.inputs.length > 0)
+  for (const [node, label] of shared) axes.set(node, label)
+  return { of: (node) => axes.get(node) }
+}
+
+/** Hands labels from users to inputs; the first user to speak decides, a contradiction shows in the forward pass. */
+function demandBackward(
+  order: readonly AnyTensor[],
+  labels: Map<AnyTensor, AxisLabel>,
+  samples: number,
+  accepts: (node: AnyTensor) => boolean,
+): void {
+  for (let at = order.length - 1; at >= 0; at--) {
+    const node = order[at]!
+    const label = labels.get(node)
+    if (label === undefined || node.inputs.length === 0) continue
+    const { labels: rule } = ruleOf(node)
+    node.inputs.forEach((input, i) => {
+      if (labels.has(input) || !accepts(input)) return
+      const passed = rule.backward(node, label, i, samples)
+      if (passed !== undefined) labels.set(input, passed)
+    })
+  }
+}
+
+function forward(
+  node: AnyTensor,
+  axes: ReadonlyMap<AnyTensor, SampleAxis>,
+  demanded: ReadonlyMap<AnyTensor, AxisLabel>,
+  samples: number,
+  given: ReadonlyMap<AnyTensor, number>,
+): SampleAxis {
+  const set = given.get(node)
+  if (set !== undefined) {
+    if (node.shape[set] === undefined || node.shape[set] % samples !== 0) {
+      throw new BeyondgradError(
+        'value',
+        `samples: axis ${set} of a tensor of shape ${formatShape(node.shape)} does not count ${samples} samples`,
+      )
+    }
+    return wholeAxis(set)
+  }
+  if (node.inputs.length === 0) return holdsData(node) ? demanded.get(node) : undefined
+  const inputs = node.inputs.map((input) => axes.get(input))
+  const obstacle = inputs.find((axis) => axis !== undefined && !isLabel(axis))
+  if (obstacle !== undefined) return obstacle
+  if (inputs.every((axis) => axis === undefined)) return undefined
+  const result = ruleOf(node).labels.forward(
+    node,
+    inputs.filter(isLabel).length ? inputs.map(labelOrNone) : [],
+    samples,
+  )
+  return typeof result === 'string' ? { kind: result, at: node } : result
+}
+
+const labelOrNone = (axis: SampleAxis): AxisLabel | undefined => (isLabel(axis) ? axis : undefined)
+
+/** The label of a node that must have one; otherwise an error that names the op where the samples were lost. */
+export function requireLabel(axes: SampleAxes, node: AnyTensor, what: string): AxisLabel | undefined {
+  const axis = axes.of(node)
+  if (axis === undefined || isLabel(axis)) return axis
+  const { kind, at } = axis
+  const shapes = at.inputs.map((input) => formatShape(input.shape)).join(', ')
+  throw new BeyondgradError(
+    kind === 'mixed' ? 'mixed-samples' : 'unsupported',
+    kind === 'mixed'
+      ? `${what}: op "${at.op.name}" on ${shapes} mixes samples, so that no sample has a contribution of its own`
+      : `${what}: op "${at.op.name}" on ${shapes} hides which axis counts the samples; name it with the option samples`,
+  )
+}
+
+/** Whether the labels say that the outputs really have their samples on axis 0. */
+export function outputsAreLabelled(axes: SampleAxes, outputs: readonly AnyTensor[]): boolean {
+  return outputs.every((output) => {
+    const axis = axes.of(output)
+    return isLabel(axis) && equalLabels(axis, wholeAxis(0))
+  })
+}

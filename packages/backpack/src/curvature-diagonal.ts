@@ -1,0 +1,60 @@
+/** @file Diagonals of the curvature: generalised Gauss-Newton, its Monte-Carlo estimate, and the Hessian. */
+import {
+  defineExtension,
+  type Extension,
+  ggnFlow,
+  hessianFlow,
+  type ParameterMap,
+} from '@beyondgrad/autograd'
+import { BeyondgradError, type Tensor } from '@beyondgrad/tensor'
+
+/**
+ * Diagonal of the generalised Gauss-Newton matrix Jᵀ H_loss J, `[...parameter.shape]`. Exact: C − 1 columns travel
+ * back for cross-entropy on C classes, D for a squared error on D outputs.
+ */
+export function DiagGGN(): Extension<ParameterMap<Tensor>> {
+  return defineExtension({
+    name: 'diag-ggn',
+    flow: ggnFlow(),
+    merge: 'sum',
+    parameter: ({ contribution }) => contribution.sumOfSquares(),
+  })
+}
+
+export interface MonteCarloOptions {
+  /** Columns a sample; the error falls with its root. Default: 1. */
+  readonly samples?: number
+  /** Draws are a function of seed, step, sample and column. Default: 0. */
+  readonly seed?: number
+}
+
+/**
+ * Monte-Carlo estimate of the GGN's diagonal: labels are drawn from the model's own distribution, so that few columns
+ * (default 1) travel back however many classes there are.
+ */
+export function DiagGGNMC(options: MonteCarloOptions = {}): Extension<ParameterMap<Tensor>> {
+  const { samples = 1, seed = 0 } = options
+  if (!Number.isInteger(samples) || samples < 1) {
+    throw new BeyondgradError('value', `DiagGGNMC: samples must be a positive integer, not ${samples}`)
+  }
+  return defineExtension({
+    name: 'diag-ggn-mc',
+    options: { samples, seed },
+    flow: ggnFlow({ samples, seed }),
+    merge: 'sum',
+    parameter: ({ contribution }) => contribution.sumOfSquares(),
+  })
+}
+
+/**
+ * Diagonal of the Hessian ∇²L, `[...parameter.shape]`. Exact, residuals of non-linear ops included; in a net that is
+ * piecewise linear it equals the GGN's and costs as much.
+ */
+export function DiagHessian(): Extension<ParameterMap<Tensor>> {
+  return defineExtension({
+    name: 'diag-hessian',
+    flow: hessianFlow,
+    merge: 'sum',
+    parameter: ({ contribution }) => contribution.sumOfSquares(),
+  })
+}

@@ -1,0 +1,114 @@
+/** @file The engine: a whole graph is one ONNX model, and a run of it one native run. */
+import { toOnnx } from '@beyondgrad/onnx'
+import { BeyondgradError, type Engine, type Executable, type Graph, type HostArray } from '@beyondgrad/tensor'
+import type { Feed, LoadRuntime, Optimization, Runtime, Session } from './runtime.ts'
+import { workOf } from './work.ts'
+
+export interface OnnxRuntimeOptions {
+  /** Threads that a big graph runs on. Default: the processors, or half of them where there are more than four. */
+  readonly threads?: number
+  /** Sessions kept for graphs that may come again. Default: 24. */
+  readonly capacity?: number
+  /** Whether idle threads wait busily for the next run: a little quicker, at a processor's full load. Default: false. */
+  readonly spin?: boolean
+  /** How far ONNX Runtime rewrites a graph. Default: 'all'. */
+  readonly optimization?: Optimization
+  /** ONNX Runtime's execution providers, best first. Default: `['cpu']`. */
+  readonly executionProviders?: readonly string[]
+}
+
+/** Below this many element operations a thread pool costs more than it gives. */
+const smallWork = 2e5
+
+/** The engine on whatever runtime `load` finds; it is loaded once, when the first graph is compiled. */
+export function engineOn(load: LoadRuntime, options: OnnxRuntimeOptions): Engine {
+  const { capacity = 24, spin = false, optimization = 'all', executionProviders = ['cpu'] } = options
+  checkCount('threads', options.threads)
+  checkCount('capacity', capacity)
+  let loading: Promise<Runtime> | undefined
+  return {
+    name: 'onnxruntime',
+    protocol: 1,
+    float: 'float32',
+    capacity,
+    compile: async (graph) => {
+      // A runtime that did not load may have been installed since.
+      const runtime = await (loading ??= load().catch((error: unknown) => {
+        loading = undefined
+        throw error
+      }))
+      if (graph.outputs.length === 0) return nothing
+      const threads = workOf(graph) < smallWork ? 1 : (options.threads ?? runtime.threads)
+      const { bytes, inputs, outputs } = toOnnx(graph, { contrib: true })
+      const session = await runtime
+        .createSession(bytes, { threads, spin, optimization, executionProviders })
+        .catch((error: unknown) => {
+          throw refused('cannot prepare a graph', error)
+        })
+      return executable(graph, session, inputs, outputs)
+    },
+  }
+}
+
+/** Of a graph without outputs. */
+const nothing: Executable = { run: () => Promise.resolve([]), dispose: () => Promise.resolve() }
+
+function executable(
+  graph: Graph,
+  session: Session,
+  inputs: readonly string[],
+  outputs: readonly string[],
+): Executable {
+  const running = new Set<Promise<unknown>>()
+  let disposed: Promise<void> | undefined
+  const run = async (feeds: readonly HostArray[]): Promise<readonly HostArray[]> => {
+    const named: Record<string, Feed> = {}
+    graph.inputs.forEach(({ dtype, shape }, i) => (named[inputs[i]!] = { dtype, shape, data: feeds[i]! }))
+    let results: Readonly<Record<string, HostArray>>
+    try {
+      results = await session.run(named)
+    } catch (error) {
+      throw refused('cannot run a graph', error)
+    }
+    return outputs.map((name) => results[name]!)
+  }
+  return {
+    run: async (feeds, runOptions) => {
+      if (runOptions?.signal?.aborted) {
+        throw new BeyondgradError('cancelled', 'the evaluation was cancelled before it ran')
+      }
+      if (disposed !== undefined) {
+        throw new BeyondgradError(
+          'engine',
+          'onnxruntime: this executable is disposed; compile the graph again',
+        )
+      }
+      const result = run(feeds)
+      running.add(result)
+      return result.finally(() => running.delete(result))
+    },
+    dispose: () => (disposed ??= Promise.allSettled(running).then(() => session.release())),
+  }
+}
+
+/** ONNX Runtime's errors are long: the sentence that says what is wrong is kept, the rest is in `cause`. */
+function refused(what: string, error: unknown): BeyondgradError {
+  if (error instanceof Error && 'code' in error && error.name === 'BeyondgradError') {
+    return error as BeyondgradError
+  }
+  const message = error instanceof Error ? error.message : String(error)
+  const [line] = message.replace(/^.*?(?=Non-zero status|NOT_IMPLEMENTED|Fail)/s, '').split('\n')
+  const missing = /NOT_IMPLEMENTED|Could not find an implementation/.test(message)
+  const advice = missing
+    ? 'cast to float32 where a kernel for this element type is missing, or use another engine'
+    : 'the feeds may not fit the graph; if they do, please report it'
+  return new BeyondgradError(missing ? 'unsupported' : 'engine', `onnxruntime ${what}: ${line}; ${advice}`, {
+    cause: error,
+  })
+}
+
+function checkCount(what: string, value: number | undefined): void {
+  if (value !== undefined && !(Number.isInteger(value) && value >= 1)) {
+    throw new BeyondgradError('value', `onnxruntime: ${what} ${value} is not a positive integer`)
+  }
+}

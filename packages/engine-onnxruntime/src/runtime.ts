@@ -1,0 +1,36 @@
+/**
+ * @file What the engine needs of ONNX Runtime, which has one JavaScript interface and several packages. A package for
+ * another platform, as onnxruntime-web, is one more `Runtime`.
+ */
+import type { DType, HostArray } from '@beyondgrad/tensor'
+
+export interface Feed {
+  readonly dtype: DType
+  readonly shape: readonly number[]
+  readonly data: HostArray
+}
+
+/** A model that is ready to run. */
+export interface Session {
+  run(feeds: Readonly<Record<string, Feed>>): Promise<Readonly<Record<string, HostArray>>>
+  release(): Promise<void>
+}
+
+/** How much of its own rewriting ONNX Runtime does to a model. */
+export type Optimization = 'disabled' | 'basic' | 'extended' | 'all'
+
+export interface SessionOptions {
+  readonly threads: number
+  readonly spin: boolean
+  readonly optimization: Optimization
+  readonly executionProviders: readonly string[]
+}
+
+export interface Runtime {
+  /** Threads that suit this machine. */
+  readonly threads: number
+  createSession(bytes: Uint8Array, options: SessionOptions): Promise<Session>
+}
+
+/** Finds a runtime when the first graph is compiled. */
+export type LoadRuntime = () => Promise<Runtime>

@@ -1,0 +1,136 @@
+/** @file One training step as one execution: forward, backward, every extension, and the update. */
+import {
+  backward,
+  type BackwardOptions,
+  type Batch,
+  defineExtension,
+  type Extension,
+  type Extensions,
+  gradientFlow,
+  type Loss,
+  type Module,
+  type Optimizer,
+  type ParameterMap,
+  type Results,
+} from '@beyondgrad/autograd'
+import {
+  type AnyTensor,
+  BeyondgradError,
+  compile,
+  type Compiled,
+  type Engine,
+  type Evaluated,
+  guard,
+  type Tensor,
+} from '@beyondgrad/tensor'
+
+/** Watches training: names what it wants to see of a step and receives it. */
+export interface Observer {
+  /** Extensions that the given step should compute for this observer. */
+  extensionsAt(step: number): Extensions
+  record(step: number, results: Readonly<Record<string, unknown>>): void | Promise<void>
+}
+
+export interface TrainStepSpec<T extends AnyTensor, X extends Extensions> {
+  readonly model: Module
+  readonly loss: Loss<T>
+  readonly optimizer: Optimizer
+  /** Computed at every step, under the same keys in its result. */
+  readonly extensions?: X
+  readonly observers?: readonly Observer[]
+  /** Default: the current engine. */
+  readonly engine?: Engine
+  readonly backward?: Omit<BackwardOptions, 'parameters'>
+}
+
+/** What a step returns: the loss before the update, and the extensions' results. */
+export type StepResult<X extends Extensions> = {
+  /** The loss before the update. */
+  readonly loss: number
+  /** Counts from 0. */
+  readonly step: number
+} & Evaluated<Results<X>>
+
+/** The gradient, for the optimiser. */
+const gradientForUpdate: Extension<ParameterMap<Tensor>> = /* @__PURE__ */ defineExtension({
+  name: 'gradient',
+  flow: gradientFlow,
+  merge: 'sum',
+  parameter: ({ contribution }) => contribution.sum(),
+})
+
+/**
+ * Compiles a training step. The first call with a new batch shape (or new wishes of an observer) traces; every other
+ * call is one native run. Steps may be called without waiting: they run in order.
+ */
+export function trainStep<T extends AnyTensor, const X extends Extensions = {}>(
+  spec: TrainStepSpec<T, X>,
+): (batch: Batch<T>) => Promise<StepResult<X>> {
+  const { model, loss, optimizer, observers = [], extensions = {} as X } = spec
+  for (const key of ['loss', 'step']) {
+    if (key in extensions)
+      throw new BeyondgradError('value', `trainStep: "${key}" is taken; call the extension otherwise`)
+  }
+  const kinds = new Map<string, Compiled<[Tensor, T], Record<string, unknown>>>()
+  let next = 0
+  let running = 0
+
+  const kindOf = (watched: readonly Extensions[]): Compiled<[Tensor, T], Record<string, unknown>> => {
+    const key = JSON.stringify(
+      watched.map((each) => Object.entries(each).map(([k, e]) => [k, e['~spec'].identity])),
+    )
+    let kind = kinds.get(key)
+    if (kind === undefined) {
+      kind = compile((inputs: Tensor, targets: T) => traceStep(spec, watched, inputs, targets), {
+        engine: spec.engine,
+        step: () => running,
+      })
+      kinds.set(key, kind)
+    }
+    return kind
+  }
+
+  return async (batch) => {
+    const step = next++
+    const watched = observers.map((observer) => observer.extensionsAt(step))
+    // The step that random leaves are drawn for is read when the run's turn has come.
+    const run = kindOf(watched)
+    running = step
+    const results = (await run(batch.inputs as never, batch.targets as never)) as unknown as {
+      readonly loss: { readonly data: ArrayLike<number> }
+      readonly own: object
+      readonly watched: readonly Readonly<Record<string, unknown>>[]
+    }
+    const value = results.loss.data[0]!
+    for (const [i, observer] of observers.entries())
+      await observer.record(step, { loss: value, ...results.watched[i] })
+    return { ...results.own, loss: value, step } as StepResult<X>
+  }
+
+  function traceStep(
+    { backward: options }: TrainStepSpec<T, X>,
+    watched: readonly Extensions[],
+    inputs: Tensor,
+    targets: T,
+  ): Record<string, unknown> {
+    const value = loss(model(inputs), targets)
+    const all: Record<string, Extension<unknown>> = { update: gradientForUpdate }
+    for (const [key, extension] of Object.entries(extensions)) all[`own ${key}`] = extension
+    watched.forEach((each, i) => {
+      for (const [key, extension] of Object.entries(each)) all[`${i} ${key}`] = extension
+    })
+    const results = backward(value, all, { ...options, parameters: optimizer.parameters })
+    const pick = (prefix: string): Record<string, unknown> =>
+      Object.fromEntries(
+        Object.entries(results)
+          .filter(([key]) => key.startsWith(`${prefix} `))
+          .map(([key, result]) => [key.slice(prefix.length + 1), result]),
+      )
+    return {
+      loss: guard(value, inputs, { kind: 'finite', what: 'trainStep: the batch' }),
+      own: pick('own'),
+      watched: watched.map((_, i) => pick(String(i))),
+      updates: optimizer.update(results.update as ParameterMap<Tensor>),
+    }
+  }
+}

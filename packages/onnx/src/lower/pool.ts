@@ -1,0 +1,212 @@
+/**
+ * @file Pools. The first maximum of a window in row-major order is the one that counts; ONNX Runtime's MaxPool picks
+ * the same.
+ */
+import {
+  type AnyTensor,
+  type Shape,
+  sizeOf,
+  type Window,
+  windowIndex,
+  windowPositions,
+} from '@beyondgrad/tensor'
+import { binary, concat, full, slice } from './arrange.ts'
+import { product } from './contract.ts'
+import { arrayOf, type Emitter, type Value } from './emitter.ts'
+import { type Rule, type Rules, unsupported } from './rule.ts'
+import { padSpatial, windowAttributes, windowOfNode, withoutPadding } from './window.ts'
+
+/** ONNX Runtime refuses padding as wide as the kernel, and has no -∞ for windows that are all padding. */
+function needsPadding(spatial: Shape, window: Window): boolean {
+  const { kernel, before, after } = window
+  if (kernel.some((size, i) => before[i]! >= size || after[i]! >= size)) return true
+  return emptyPlaces(spatial, window).includes(true)
+}
+
+/** For each position, whether its window holds nothing but padding. */
+function emptyPlaces(spatial: Shape, window: Window): boolean[] {
+  const positions = windowPositions('maxPool', spatial, window)
+  const index = windowIndex(spatial, positions, window)
+  const elements = sizeOf(window.kernel)
+  return Array.from({ length: sizeOf(positions) }, (_, p) =>
+    index.subarray(p * elements, (p + 1) * elements).every((from) => from < 0),
+  )
+}
+
+/** The input and window of a max pool in a form that MaxPool takes; the padding may have gone into the input. */
+function prepared(emit: Emitter, x: Value, window: Window): { readonly x: Value; readonly window: Window } {
+  if (!needsPadding(x.shape.slice(2), window)) return { x, window }
+  return { x: padSpatial(emit, x, window, -Infinity), window: withoutPadding(window) }
+}
+
+const maxPool: Rule = (node, [x], { emit }) => {
+  checkFloat(node)
+  const spatial = x!.shape.slice(2)
+  const { x: from, window } = prepared(emit, x!, windowOfNode(node))
+  const y = emit.op('MaxPool', [from], node, windowAttributes(window))
+  const empty = emptyPlaces(spatial, windowOfNode(node))
+  if (!empty.includes(true)) return y
+  const lowest = empty.map((is) => (is ? -Infinity : 0))
+  return binary(emit, 'Add', y, emit.constant(node.dtype, node.shape.slice(2), arrayOf(node.dtype, lowest)))
+}
+
+/** Where each maximum is, as one flat index into the (padded) input: [N × C × positions]. */
+function maxima(
+  emit: Emitter,
+  x: Value,
+  window: Window,
+): { readonly index: Value; readonly padded: Shape; readonly window: Window } {
+  const { x: from, window: bare } = prepared(emit, x, window)
+  const shape = [...x.shape.slice(0, 2), ...windowPositions('maxPool', x.shape.slice(2), window)]
+  const [, index] = emit.ops(
+    'MaxPool',
+    [from],
+    [
+      { shape, dtype: x.dtype },
+      { shape, dtype: 'int64' },
+    ],
+    windowAttributes(bare),
+  )
+  return { index: emit.reshape(index!, [sizeOf(shape)]), padded: from.shape, window: bare }
+}
+
+const maxPoolVjp: Rule = (node, [x, g], { emit }) => {
+  checkFloat(node)
+  if (g!.shape.includes(0)) return full(emit, node.dtype, node.shape, 0)
+  const window = windowOfNode(node)
+  const { index, padded } = maxima(emit, x!, window)
+  const columns = sizeOf(g!.shape) / index.shape[0]!
+  const flat = emit.reshape(g!, [columns, index.shape[0]!])
+  const zeros = full(emit, node.dtype, [sizeOf(padded)], 0)
+  const parts: Value[] = []
+  for (let v = 0; v < columns; v++) {
+    const column = slice(emit, flat, [{ axis: 0, start: v, count: 1, step: 1 }])
+    const scattered = emit.op('ScatterElements', [zeros, index, emit.reshape(column, index.shape)], zeros, {
+      axis: 0,
+      reduction: 'add',
+    })
+    parts.push(emit.reshape(scattered, [1, ...padded]))
+  }
+  return emit.reshape(cropped(emit, concat(emit, parts, 0), x!.shape, window), node.shape)
+}
+
+/** Cuts the padding of a window off the last axes, if it is there. */
+function cropped(emit: Emitter, y: Value, shape: Shape, { before }: Window): Value {
+  const lead = y.shape.length - before.length
+  return slice(
+    emit,
+    y,
+    shape.slice(2).map((count, i) => ({
+      axis: lead + i,
+      start: y.shape[lead + i] === count ? 0 : before[i]!,
+      count,
+      step: 1,
+    })),
+  )
+}
+
+const maxPoolJvp: Rule = (node, [x, t], { emit }) => {
+  checkFloat(node)
+  const window = windowOfNode(node)
+  const { index, padded } = maxima(emit, x!, window)
+  const columns = sizeOf(t!.shape) / sizeOf(x!.shape)
+  const tangents = emit.reshape(t!, [columns * x!.shape[0]!, ...x!.shape.slice(1)])
+  const source = sizeOf(padded) === sizeOf(x!.shape) ? tangents : padSpatial(emit, tangents, window)
+  const read = emit.op(
+    'Gather',
+    [emit.reshape(source, [columns, sizeOf(padded)]), index],
+    { shape: [columns, index.shape[0]!], dtype: node.dtype },
+    { axis: 1 },
+  )
+  return emit.reshape(read, node.shape)
+}
+
+function checkFloat(node: AnyTensor): void {
+  if (node.dtype !== 'float32' && node.dtype !== 'float64') {
+    throw unsupported(node, 'it takes floating-point numbers; use cast()')
+  }
+}
+
+/** 1 where a window along one axis covers an element: [positions, size]. */
+function cover(emit: Emitter, node: AnyTensor, axis: number, size: number, positions: number): Value {
+  const { kernel, stride, before, dilation } = windowOfNode(node)
+  const data = arrayOf(node.dtype, new Array<number>(positions * size).fill(0))
+  for (let p = 0; p < positions; p++) {
+    for (let e = 0; e < kernel[axis]!; e++) {
+      const at = p * stride[axis]! + e * dilation[axis]! - before[axis]!
+      if (at >= 0 && at < size) data[p * size + at] = 1
+    }
+  }
+  return emit.constant(node.dtype, [positions, size], data)
+}
+
+/** Sums over windows, or their transpose, one axis after the other: a window of ones is an outer product. */
+function alongEachAxis(
+  emit: Emitter,
+  node: AnyTensor,
+  x: Value,
+  spatial: Shape,
+  positions: Shape,
+  transposed: boolean,
+): Value {
+  let y = x
+  for (let axis = spatial.length - 1; axis >= 0; axis--) {
+    const matrix = cover(emit, node, axis, spatial[axis]!, positions[axis]!)
+    const shape = y.shape.with(axis + 2, transposed ? spatial[axis]! : positions[axis]!)
+    const inner = sizeOf(y.shape.slice(axis + 3))
+    if (inner === 1) {
+      const rows = emit.reshape(y, [sizeOf(y.shape.slice(0, axis + 2)), y.shape[axis + 2]!])
+      y = emit.reshape(product(emit, rows, matrix, { b: !transposed }), shape)
+    } else {
+      const rows = emit.reshape(y, [sizeOf(y.shape.slice(0, axis + 2)), y.shape[axis + 2]!, inner])
+      y = emit.reshape(product(emit, matrix, rows, { a: transposed }), shape)
+    }
+  }
+  return y
+}
+
+/** One over the number of elements that each position averages over. */
+function shares(emit: Emitter, node: AnyTensor, spatial: Shape): Value {
+  const window = windowOfNode(node)
+  const positions = windowPositions('avgPool', spatial, window)
+  const elements = sizeOf(window.kernel)
+  if (node.attributes.countPadding === true) return emit.scalar(node.dtype, 1 / elements)
+  const index = windowIndex(spatial, positions, window)
+  const counts = new Array<number>(sizeOf(positions)).fill(0)
+  index.forEach((from, i) => {
+    if (from >= 0) counts[Math.floor(i / elements)]!++
+  })
+  return emit.constant(
+    node.dtype,
+    positions,
+    arrayOf(
+      node.dtype,
+      counts.map((count) => 1 / count),
+    ),
+  )
+}
+
+const avgPool: Rule = (node, [x], { emit }) => {
+  checkFloat(node)
+  const window = windowOfNode(node)
+  const spatial = x!.shape.slice(2)
+  const padding = window.kernel.some((size, i) => window.before[i]! >= size || window.after[i]! >= size)
+  const dilated = window.dilation.some((d) => d !== 1)
+  if (node.dtype === 'float32' && !padding && !dilated && window.kernel.length > 0) {
+    return emit.op('AveragePool', [x], node, {
+      ...windowAttributes(window),
+      count_include_pad: node.attributes.countPadding === true ? 1 : 0,
+    })
+  }
+  const sums = alongEachAxis(emit, node, x!, spatial, node.shape.slice(2), false)
+  return binary(emit, 'Mul', sums, shares(emit, node, spatial))
+}
+
+const avgPoolVjp: Rule = (node, [g], { emit }) => {
+  checkFloat(node)
+  const spatial = node.shape.slice(2)
+  const shared = binary(emit, 'Mul', g!, shares(emit, node, spatial))
+  return alongEachAxis(emit, node, shared, spatial, g!.shape.slice(2), true)
+}
+
+export const poolRules: Rules = { maxPool, maxPoolVjp, maxPoolJvp, avgPool, avgPoolVjp }

@@ -1,0 +1,53 @@
+/** @file Reductions. */
+import type { AnyTensor, DType } from '@beyondgrad/tensor'
+import { cast, full } from './arrange.ts'
+import type { Emitter, Value } from './emitter.ts'
+import type { Rule, Rules } from './rule.ts'
+
+function reduce(emit: Emitter, opType: string, x: Value, node: AnyTensor): Value {
+  const axes = node.attributes.axes as readonly number[]
+  if (axes.every((axis) => x.shape[axis] === 1) && opType !== 'ReduceSumSquare') {
+    return emit.reshape(x, node.shape)
+  }
+  const all = axes.length === x.shape.length
+  return emit.op(opType, all ? [x] : [x, emit.ints(axes)], node, {
+    keepdims: node.attributes.keep === true ? 1 : 0,
+  })
+}
+
+const sum: Rule = (node, [x], lowering) => {
+  const { emit } = lowering
+  if (x!.shape.includes(0)) return full(emit, node.dtype, node.shape, 0)
+  const of = node.inputs[0]!
+  const root = squared(of)
+  if (root !== undefined && lowering.uses(of) === 1 && !['int32', 'int64'].includes(of.dtype)) {
+    return reduce(emit, 'ReduceSumSquare', lowering.value(root), node)
+  }
+  return reduce(emit, 'ReduceSum', x!, node)
+}
+
+/** What a node is the square of. */
+function squared(node: AnyTensor): AnyTensor | undefined {
+  if (node.op.name === 'square') return node.inputs[0]
+  const [a, b] = node.inputs
+  return node.op.name === 'mul' && a === b ? a : undefined
+}
+
+const argmax: Rule = (node, [x], { emit }) => {
+  const [axis] = node.attributes.axes as readonly number[]
+  const computed: readonly DType[] = ['float32', 'float64', 'int32']
+  const of = computed.includes(x!.dtype) ? x! : cast(emit, x!, x!.dtype === 'bool' ? 'int32' : 'float64')
+  const index = emit.op(
+    'ArgMax',
+    [of],
+    { shape: node.shape, dtype: 'int64' },
+    { axis: axis!, keepdims: node.attributes.keep === true ? 1 : 0 },
+  )
+  return cast(emit, index, 'int32')
+}
+
+export const reduceRules: Rules = {
+  sum,
+  max: (node, [x], { emit }) => reduce(emit, 'ReduceMax', x!, node),
+  argmax,
+}
