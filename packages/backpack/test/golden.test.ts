@@ -1,6 +1,6 @@
 import { backward } from '@beyondgrad/autograd'
 import { type Engine, evaluate, referenceEngine } from '@beyondgrad/tensor'
-// import { onnxruntime } from '@beyondgrad/engine-onnxruntime'
+import { onnxruntime } from '@beyondgrad/engine-onnxruntime'
 import { describe, expect, it } from 'vitest'
 import { BatchGradient, BatchL2, DiagGGN, DiagHessian, Gradient, SumGradSquared, Variance } from '../src/index.ts'
 import { type Golden, goldenCases, lossOf, modelOf, readGolden, type Values } from './golden.ts'
@@ -46,7 +46,7 @@ async function check(golden: Golden, engine: Engine, rtol: number): Promise<void
 
 const engines = [
   { name: 'reference engine', engine: referenceEngine(), rtol: 1e-8 },
-  // { name: 'onnxruntime', engine: onnxruntime(), rtol: 1e-4 },
+  { name: 'onnxruntime', engine: onnxruntime(), rtol: 1e-4 },
 ]
 
 describe.each(engines)('goldens on the $name', ({ engine, rtol }) => {

@@ -17,8 +17,11 @@ export interface OnnxRuntimeOptions {
   readonly executionProviders?: readonly string[]
 }
 
-/** Below this many element operations a thread pool costs more than it gives. */
-const smallWork = 2e5
+/**
+ * Below this many multiplications, some 0.3 ms of one thread, a second thread costs as much as it gives: waking it
+ * takes 10 µs an operator.
+ */
+const smallWork = 3e7
 
 /** The engine on whatever runtime `load` finds; it is loaded once, when the first graph is compiled. */
 export function engineOn(load: LoadRuntime, options: OnnxRuntimeOptions): Engine {

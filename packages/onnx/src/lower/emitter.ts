@@ -157,7 +157,7 @@ export class Emitter {
     }
     for (const operator of used.reverse()) addOperator(model, operator, names)
     for (const { name: as, value } of outputs) {
-      model.output(as, value.dtype, value.shape, names.get(value.name)!)
+      model.output(as, value.dtype, value.shape, names.get(value.name))
     }
     return model.finish()
   }

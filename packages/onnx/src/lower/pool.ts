@@ -165,8 +165,8 @@ function alongEachAxis(
   return y
 }
 
-/** One over the number of elements that each position averages over. */
-function shares(emit: Emitter, node: AnyTensor, spatial: Shape): Value {
+/** What each element weighs in the average at each position; `ofNone` is what stands where there are no elements. */
+function shares(emit: Emitter, node: AnyTensor, spatial: Shape, ofNone: number): Value {
   const window = windowOfNode(node)
   const positions = windowPositions('avgPool', spatial, window)
   const elements = sizeOf(window.kernel)
@@ -176,14 +176,8 @@ function shares(emit: Emitter, node: AnyTensor, spatial: Shape): Value {
   index.forEach((from, i) => {
     if (from >= 0) counts[Math.floor(i / elements)]!++
   })
-  return emit.constant(
-    node.dtype,
-    positions,
-    arrayOf(
-      node.dtype,
-      counts.map((count) => 1 / count),
-    ),
-  )
+  const weights = counts.map((count) => (count === 0 ? ofNone : 1 / count))
+  return emit.constant(node.dtype, positions, arrayOf(node.dtype, weights))
 }
 
 const avgPool: Rule = (node, [x], { emit }) => {
@@ -199,13 +193,13 @@ const avgPool: Rule = (node, [x], { emit }) => {
     })
   }
   const sums = alongEachAxis(emit, node, x!, spatial, node.shape.slice(2), false)
-  return binary(emit, 'Mul', sums, shares(emit, node, spatial))
+  return binary(emit, 'Mul', sums, shares(emit, node, spatial, Infinity))
 }
 
 const avgPoolVjp: Rule = (node, [g], { emit }) => {
   checkFloat(node)
   const spatial = node.shape.slice(2)
-  const shared = binary(emit, 'Mul', g!, shares(emit, node, spatial))
+  const shared = binary(emit, 'Mul', g!, shares(emit, node, spatial, 0))
   return alongEachAxis(emit, node, shared, spatial, g!.shape.slice(2), true)
 }
 
