@@ -105,7 +105,7 @@ export function analyse(loss: Tensor, options: AnalysisOptions = {}): Analysis {
   const samples = samplesOf(unguarded)
   const axes = findSampleAxes(order, outputs, samples, options.samples)
   const data = order.filter((node) => holdsNumbers(node) && axes.of(node) !== undefined)
-  const losses = unguarded.map((at) => demandFinite(at, data))
+  const losses = unguarded.map((at) => demandNumbers(at, data))
   const sources = losses.map((at) => [at.output, lossCotangent(at)] as const)
 
   let swept: Map<AnyTensor, Tensor> | undefined
@@ -187,11 +187,11 @@ const holdsNumbers = (node: AnyTensor): boolean =>
   (node.op.name === 'data' || node.op.name === 'placeholder') && isFloat(node.dtype)
 
 /** A NaN among the data would spread to every parameter: it is reported instead, by the scale of the loss. */
-function demandFinite(at: MarkedLoss, data: readonly AnyTensor[]): MarkedLoss {
+function demandNumbers(at: MarkedLoss, data: readonly AnyTensor[]): MarkedLoss {
   const inputs = data.map((leaf) => [leaf, 'the input'] as const)
   const targets = holdsNumbers(at.target) ? [[at.target, 'the target'] as const] : []
   const scale = [...inputs, ...targets].reduce(
-    (guarded, [leaf, what]) => guard(guarded, leaf, { kind: 'finite', what }),
+    (guarded, [leaf, what]) => guard(guarded, leaf, { kind: 'not-nan', what }),
     at.scale,
   )
   return { ...at, scale }

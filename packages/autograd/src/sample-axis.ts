@@ -44,6 +44,10 @@ export function findSampleAxes(
   for (const node of order) axes.set(node, forward(node, axes, demanded, samples, given))
   // What is shared forward but whose cotangents have a sample axis belongs to the samples from there on.
   const shared = new Map<AnyTensor, AxisLabel>()
+  for (const output of outputs) {
+    // A model of shared tensors alone (a slice of a data set, say) has its samples by the loss's word.
+    if (axes.get(output) === undefined) shared.set(output, wholeAxis(0))
+  }
   for (const node of order) {
     const axis = axes.get(node)
     if (isLabel(axis)) shared.set(node, axis)

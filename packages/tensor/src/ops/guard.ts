@@ -10,7 +10,7 @@ import { formatShape, type Shape } from '../shape.ts'
 
 /** What is demanded of the checked tensor; `what` names it in the message. */
 export type Check =
-  | { readonly kind: 'finite'; readonly what: string }
+  | { readonly kind: 'finite' | 'not-nan'; readonly what: string }
   | {
       readonly kind: 'range'
       readonly what: string
@@ -38,11 +38,11 @@ export function checkOf(node: AnyTensor): Check {
 
 /** Throws `DataError` naming the first element that fails. */
 export function runCheck(check: Check, data: HostArray, shape: Shape): void {
-  if (check.kind === 'finite') {
+  if (check.kind !== 'range') {
     for (let i = 0; i < data.length; i++) {
       const value = data[i] as number
-      // Only NaN and the infinities differ from themselves after subtraction.
-      if (value - value !== 0) {
+      // NaN is unequal to itself; so are the infinities once subtracted from themselves.
+      if (check.kind === 'finite' ? value - value !== 0 : value !== value) {
         throw new DataError(
           `${check.what} contains ${value} at ${position(i, shape)} (shape ${formatShape(shape)}): clean the data first`,
         )

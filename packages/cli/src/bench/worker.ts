@@ -1,0 +1,119 @@
+/** @file The process that measures: one request, one report. Each quantity gets a process, so that memory is its own. */
+import { backward, crossEntropy, type Extension, type Module } from '@beyondgrad/autograd'
+import { quantities, type QuantityName } from '@beyondgrad/backpack'
+import {
+  compile,
+  type Engine,
+  fillRandom,
+  referenceEngine,
+  sizeOf,
+  tensor,
+  type Tensor,
+  topologicalOrder,
+} from '@beyondgrad/tensor'
+import { availableParallelism } from 'node:os'
+import { type Measurement, type MeasurementRequest, quantile } from './measurement.ts'
+import { isProblem, type Problem, problems } from './problems.ts'
+
+const mebibyte = 2 ** 20
+const leastRuns = 5
+
+/** Answers one request of the parent process and ends. */
+export async function serveMeasurements(): Promise<void> {
+  const request = JSON.parse(process.env.BEYONDGRAD_BENCH_WORKER!) as MeasurementRequest
+  try {
+    process.send!({ measurement: await measure(request) })
+  } catch (error) {
+    process.send!({ error: error instanceof Error ? error.message : String(error) })
+  }
+  process.disconnect()
+}
+
+async function engineNamed(name: string, threads: number | undefined): Promise<Engine> {
+  if (name === 'reference') return referenceEngine({ warn: () => undefined })
+  const { onnxruntime } = await import('@beyondgrad/engine-onnxruntime')
+  return onnxruntime(threads === undefined ? {} : { threads })
+}
+
+/** Random inputs and labels, the same every time. */
+function dataFor(problem: Problem, batch: number): readonly [Tensor, Tensor<'int32'>] {
+  const shape = [batch, ...problem.input]
+  const inputs = new Float32Array(sizeOf(shape))
+  fillRandom({ distribution: 'uniform', seed: 0, stream: 'inputs' }, 0, 1, 1, inputs.length, inputs)
+  const draws = new Float32Array(batch)
+  fillRandom({ distribution: 'uniform', seed: 0, stream: 'labels' }, 0, 1, 1, batch, draws)
+  const labels = Int32Array.from(draws, (u) => Math.floor(u * problem.classes))
+  return [tensor(inputs, { shape, dtype: 'float32' }), tensor(labels, { shape: [batch], dtype: 'int32' })]
+}
+
+interface Step {
+  readonly loss: Tensor
+  readonly results: object
+}
+
+/** Loss and quantities as one expression. */
+function expression(model: Module, request: MeasurementRequest, x: Tensor, y: Tensor<'int32'>): Step {
+  const loss = crossEntropy(model(x), y)
+  const extensions: Record<string, Extension<unknown>> = {}
+  for (const name of request.quantities) extensions[name] = quantities[name as QuantityName]()
+  const options = request.memory === undefined ? {} : { memory: request.memory * mebibyte }
+  return { loss, results: backward(loss, extensions, options) }
+}
+
+async function measure(request: MeasurementRequest): Promise<Measurement> {
+  if (!isProblem(request.problem)) throw new Error(`there is no problem "${request.problem}"`)
+  const problem: Problem = problems[request.problem]
+  const engine = await engineNamed(request.engine, request.threads)
+  const model = problem.model()
+  const [x, y] = dataFor(problem, request.batch)
+  const { build, nodes } = timeBuilding(model, request, x, y)
+  const run = compile((a: Tensor, b: Tensor<'int32'>) => expression(model, request, a, b), { engine })
+  const started = performance.now()
+  await run(x, y)
+  const first = performance.now() - started
+  const firstPeak = peak()
+  const times: number[] = []
+  const until = performance.now() + request.seconds * 1000
+  while (times.length < leastRuns || performance.now() < until) {
+    const before = performance.now()
+    await run(x, y)
+    times.push(performance.now() - before)
+  }
+  // The first runs still touch fresh memory.
+  const sorted = times.slice(Math.min(3, times.length - leastRuns)).sort((a, b) => a - b)
+  return {
+    median_ms: quantile(sorted, 0.5),
+    q1_ms: quantile(sorted, 0.25),
+    q3_ms: quantile(sorted, 0.75),
+    runs: sorted.length,
+    first_peak_mb: firstPeak,
+    peak_mb: peak(),
+    resident_mb: process.memoryUsage().rss / mebibyte,
+    first_ms: first,
+    build_us_per_node: (build / nodes) * 1000,
+    nodes,
+    threads: request.threads ?? availableParallelism(),
+  }
+}
+
+const peak = (): number => process.resourceUsage().maxRSS / 1024
+
+/** Building alone, warmed up: what a step costs that is not compiled. */
+function timeBuilding(
+  model: Module,
+  request: MeasurementRequest,
+  x: Tensor,
+  y: Tensor<'int32'>,
+): { readonly build: number; readonly nodes: number } {
+  const times: number[] = []
+  let last: Step | undefined
+  for (let i = 0; i < 12; i++) {
+    const before = performance.now()
+    last = expression(model, request, x, y)
+    times.push(performance.now() - before)
+  }
+  const results = Object.values(last!.results) as Iterable<readonly [unknown, Tensor]>[]
+  const outputs = results.flatMap((map) => [...map].map(([, value]) => value))
+  const sorted = times.slice(2).sort((a, b) => a - b)
+  return { build: quantile(sorted, 0.5), nodes: topologicalOrder([last!.loss, ...outputs]).length }
+}

@@ -1,0 +1,30 @@
+#!/usr/bin/env node
+/** @file The `beyondgrad` command. Exit status: 0 done, 2 wrong usage, 1 anything else; errors are one line. */
+import { Command, CommanderError } from 'commander'
+import { benchCommand } from './bench/command.ts'
+import { serveMeasurements } from './bench/worker.ts'
+
+const program = new Command('beyondgrad')
+  .description('Everything beyond the gradient: what it costs here.')
+  .showHelpAfterError('(add --help for the options)')
+  .addCommand(benchCommand())
+  .configureOutput({ outputError: (text, write) => write(text) })
+
+async function main(): Promise<void> {
+  // A process that the bench command has started to measure one quantity.
+  if (process.env.BEYONDGRAD_BENCH_WORKER !== undefined) return serveMeasurements()
+  for (const command of [program, ...program.commands]) command.exitOverride()
+  try {
+    await program.parseAsync()
+  } catch (error) {
+    if (error instanceof CommanderError) {
+      process.exitCode = error.exitCode === 0 ? 0 : 2
+      return
+    }
+    const message = error instanceof Error ? error.message : String(error)
+    process.stderr.write(`beyondgrad: ${message.split('\n')[0]}\n`)
+    process.exitCode = (error as { usage?: boolean }).usage === true ? 2 : 1
+  }
+}
+
+await main()
