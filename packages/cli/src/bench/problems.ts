@@ -25,7 +25,9 @@ const halvingPool = (): Module =>
   })
 
 /** 2c2d and 3c3d are DeepOBS's (Schneider, Balles, Hennig, ICLR 2019). */
-export const problems = {
+export type ProblemName = 'logreg' | 'mlp' | '2c2d' | '3c3d'
+
+export const problems: Readonly<Record<ProblemName, Problem>> = {
   logreg: {
     about: 'logistic regression, 784-10',
     batch: 128,
@@ -39,7 +41,13 @@ export const problems = {
     input: [784],
     classes: 10,
     model: () =>
-      Sequential(Linear(784, 128, { seed }), ReLU(), Linear(128, 64, { seed }), ReLU(), Linear(64, 10, { seed })),
+      Sequential(
+        Linear(784, 128, { seed }),
+        ReLU(),
+        Linear(128, 64, { seed }),
+        ReLU(),
+        Linear(64, 10, { seed }),
+      ),
   },
   '2c2d': {
     about: 'two convolutions and two linear layers on 28 × 28 images, 3.3 million parameters',
@@ -84,9 +92,7 @@ export const problems = {
         Linear(256, 10, { seed }),
       ),
   },
-} as const satisfies Readonly<Record<string, Problem>>
-
-export type ProblemName = keyof typeof problems
+}
 
 export function isProblem(name: string): name is ProblemName {
   return Object.hasOwn(problems, name)
