@@ -54,6 +54,8 @@ interface Layout {
   readonly factors: Factors
   /** [...lead, layout of the factors] → [...lead, ...operand.shape]. */
   readonly toOperand: (result: Tensor, lead: number) => Tensor
+  /** Σ over samples in the layout of the factors, by the op's own rule. */
+  readonly total?: () => Tensor
   readonly key: number
 }
 
@@ -91,6 +93,7 @@ function rightOperand(at: Boundary, cotangent: Tensor, columns: boolean): Layout
       cotangent: withGroupAxis(transposeLast(g), columns),
       input: withGroupAxis(transposeLast(a), false),
     },
+    total: () => transposeLast(reshape(ruleTotal(at, cotangent), [1, a.shape[2]!, g.shape.at(-1)!])),
     toOperand: (result, lead) => {
       const [out, inner] = result.shape.slice(lead + 1)
       const matrix = reshape(result, [...result.shape.slice(0, lead), out!, inner!])
@@ -133,9 +136,19 @@ function convolutionWeight(at: Boundary, cotangent: Tensor, columns: boolean): L
   const flat = reshape(cotangent, [...cotangent.shape.slice(0, lead + 2), positions])
   return {
     factors: { kind: 'outer', cotangent: byGroup(flat, lead), input: byGroup(windows, 0) },
+    total: () => {
+      const [out, ...inner] = weight.shape as [number, ...number[]]
+      return reshape(ruleTotal(at, cotangent), [groups, out / groups, sizeOf(inner)])
+    },
     toOperand: (result, ahead) => reshape(result, [...result.shape.slice(0, ahead), ...weight.shape]),
     key: 2,
   }
+}
+
+/** The ordinary cotangent of the operand. */
+function ruleTotal(at: Boundary, cotangent: Tensor): Tensor {
+  const wanted = at.node.inputs.map((_, i) => i === at.operand)
+  return ruleOf(at.node).vjp(at.node, cotangent, wanted)[at.operand]!
 }
 
 function geometryOnly({ kernel, stride, before, after, dilation }: Convolution): Omit<Convolution, 'groups'> {
@@ -243,12 +256,13 @@ function layoutOf(at: Boundary, cotangent: Tensor, columns: boolean): Layout {
  * @param cotangent of the boundary node; [V, ...] for columns
  */
 export function useOf(at: Boundary, path: ParameterPath, cotangent: Tensor, columns: boolean): Use {
-  const { factors, toOperand, key } = layoutOf(at, cotangent, columns)
+  const { factors, toOperand, total, key } = layoutOf(at, cotangent, columns)
   const { selects, pull } = parameterMap(path)
   return {
     factors,
     layout: Math.imul(path.operand.hash, 31) + key,
     selects,
+    ...(total && !columns && { total }),
     place: (result, lead) => pull(toOperand(result, lead), lead),
   }
 }

@@ -11,8 +11,10 @@ import {
   defineComposite,
   matmul,
   mul,
+  ones,
   type Op,
   reshape,
+  slice,
   square,
   sub,
   sum,
@@ -49,6 +51,51 @@ const inputsOf = (inputs: readonly AnyTensor[]): readonly Tensor[] =>
 /** [V?, N, G, O, I]: every sample's own product. */
 function product(cotangent: Tensor, input: Tensor): Tensor {
   return matmul(cotangent, transposeLast(input))
+}
+
+/**
+ * The products of all columns with the samples in front, [N, G, V·O, I]: the columns of one sample share its input, so
+ * that one longer product a sample does.
+ */
+function sampleMajor(cotangent: Tensor): Tensor {
+  if (cotangent.shape.length === 4) return cotangent
+  const [columns, samples, groups, out, positions] = cotangent.shape as [
+    number,
+    number,
+    number,
+    number,
+    number,
+  ]
+  const moved = transpose(cotangent, [1, 2, 0, 3, 4])
+  return reshape(moved, [samples, groups, columns * out, positions])
+}
+
+/** Memory that the products of one chunk of samples may take: more would only be moved to and fro. */
+const chunkBytes = 2 ** 25
+
+/** Σ over samples of f(P of some samples): products are made chunk by chunk and never stand there as a whole. */
+function sumOverChunks(
+  cotangent: Tensor,
+  input: Tensor,
+  each: (products: Tensor, from: number, to: number) => Tensor,
+): Tensor {
+  const { samples, groups, inner } = sizesOf(cotangent, input)
+  const left = sampleMajor(cotangent)
+  const bytes = 4 * groups * left.shape[2]! * inner
+  const chunks = Math.ceil(samples / Math.max(1, Math.floor(chunkBytes / bytes)))
+  const size = Math.ceil(samples / chunks)
+  const parts: Tensor[] = []
+  for (let from = 0; from < samples; from += size) {
+    const to = Math.min(samples, from + size)
+    parts.push(each(product(slice(left, 0, from, to), slice(input, 0, from, to)), from, to))
+  }
+  return parts.reduce((a, b) => a.add(b))
+}
+
+/** Σ over the first axis, as a product with ones: engines stream through it faster than through a reduction. */
+function sumFirst(x: Tensor): Tensor {
+  const [first, ...rest] = x.shape as [number, ...number[]]
+  return reshape(matmul(ones([1, first]), reshape(x, [first, -1])), rest)
 }
 
 /** Without the axis of positions, of which there is one. */
@@ -104,7 +151,10 @@ const squaredNormOp = /* @__PURE__ */ defineComposite({
       name: 'direct',
       expand: (inputs) => {
         const [cotangent, input] = inputsOf(inputs) as [Tensor, Tensor]
-        return sum(square(product(cotangent, input)), [-3, -2, -1])
+        const products = product(cotangent, input)
+        const samples = input.shape[0]!
+        const row = reshape(products, [samples, 1, -1])
+        return reshape(matmul(row, transposeLast(row)), [samples])
       },
     },
     {
@@ -140,6 +190,15 @@ export function squaredNorm(cotangent: Tensor, input: Tensor): Tensor {
   return composite(squaredNormOp, [cotangent, input])
 }
 
+/** A weight [V, N] next to products [N, G, V·O, I]. */
+function weightedSamples(products: Tensor, weight: Tensor | undefined, out: number): Tensor {
+  if (weight === undefined) return products
+  const [samples, groups, rows, inner] = products.shape as [number, number, number, number]
+  const columns = rows / out
+  const each = reshape(transpose(weight), [samples, 1, columns, 1, 1])
+  return reshape(mul(reshape(products, [samples, groups, columns, out, inner]), each), products.shape)
+}
+
 /** A weight [V, N] next to [V, N, ...]. */
 function weighted(x: Tensor, weight: Tensor | undefined): Tensor {
   if (weight === undefined) return x
@@ -153,8 +212,11 @@ const sumOfSquaresOp = /* @__PURE__ */ defineComposite({
       name: 'direct',
       expand: (inputs) => {
         const [cotangent, input, weight] = inputsOf(inputs) as [Tensor, Tensor, Tensor?]
-        const squares = weighted(square(product(cotangent, input)), weight)
-        return sum(squares, sizesOf(cotangent, input).columns ? [0, 1] : [0])
+        const { columns, groups, out, inner } = sizesOf(cotangent, input)
+        const squares = sumOverChunks(cotangent, input, (products, from, to) =>
+          sumFirst(weightedSamples(square(products), weight && slice(weight, 1, from, to), out)),
+        )
+        return columns ? sum(reshape(squares, [groups, -1, out, inner]), [1]) : squares
       },
     },
     {
@@ -183,7 +245,9 @@ const centredSumOfSquaresOp = /* @__PURE__ */ defineComposite({
       expand: (inputs) => {
         const [cotangent, input, whole] = inputsOf(inputs) as [Tensor, Tensor, Tensor]
         const mean = mul(whole, 1 / input.shape[0]!)
-        return sum(square(sub(product(cotangent, input), unsqueeze(mean, [0]))), [0])
+        return sumOverChunks(cotangent, input, (products) =>
+          sumFirst(square(sub(products, unsqueeze(mean, [0])))),
+        )
       },
     },
     // Var(ga) = ḡ² ⟨ã²⟩ + ā² ⟨g̃²⟩ + ⟨g̃²ã²⟩ + 2ḡā c + 2ḡ ⟨g̃ã²⟩ + 2ā ⟨g̃²ã⟩ − c², with bars for means over samples, tildes

@@ -44,6 +44,8 @@ export interface Use {
   readonly layout: number
   /** Whether the operand's entries are entries of the parameter, each at most once: then squares may be placed. */
   readonly selects: boolean
+  /** Σₙ P[n] in the factors' layout [G, O, I], by the op's own vjp, which an engine may have a better way for. */
+  readonly total?: () => Tensor
   /** [...lead, factors' layout] → [...lead, ...parameter.shape]; `lead` axes come first. */
   place(result: Tensor, lead: number): Tensor
 }
@@ -79,8 +81,14 @@ export function joinUses(uses: readonly Use[], columns: boolean): Use {
   const outer = uses.map((use) => use.factors).filter((factors) => factors.kind === 'outer')
   const joinable = uses.every((use) => use.selects && use.layout === first.layout)
   if (!joinable || outer.length !== uses.length) return multipliedOut(uses, columns)
+  const totals = uses.map((use) => use.total).filter((total) => total !== undefined)
   return {
-    ...first,
+    layout: first.layout,
+    selects: true,
+    place: (result, lead) => first.place(result, lead),
+    ...(totals.length === uses.length && {
+      total: () => totals.map((total) => total()).reduce((a, b) => add(a, b)),
+    }),
     factors: {
       kind: 'outer',
       cotangent: concat(
@@ -158,7 +166,7 @@ export function contributionOf(use: () => Use, samples: number, gradient: () => 
     centredSumOfSquares: () => {
       const outer = matrix()
       if (outer !== undefined) {
-        const whole = contraction.total(outer.cotangent, outer.input)
+        const whole = at().total?.() ?? contraction.total(outer.cotangent, outer.input)
         return place(contraction.centredSumOfSquares(outer.cotangent, outer.input, whole))
       }
       return place(sum(square(sub(direct(), direct().mean([0], { keep: true }))), [0]))
