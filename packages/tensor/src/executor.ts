@@ -12,9 +12,11 @@ interface Kept {
 }
 
 class ExecutableCache {
-  /** In order of last use. */
   readonly #kept = new Map<number, Kept[]>()
+  /** In order of last use. */
   readonly #order = new Set<Kept>()
+  /** A compiled function brings the same program object every time: no need to compare it. */
+  readonly #known = new WeakMap<Program, Kept>()
   readonly #engine: Engine
 
   constructor(engine: Engine) {
@@ -23,8 +25,13 @@ class ExecutableCache {
 
   find(program: Program): Kept {
     const bucket = this.#kept.get(program.hash) ?? []
-    const found = bucket.find((kept) => samePrograms(kept.program, program))
+    const known = this.#known.get(program)
+    const found =
+      known !== undefined && !known.evicted
+        ? known
+        : bucket.find((kept) => samePrograms(kept.program, program))
     if (found !== undefined) {
+      this.#known.set(program, found)
       this.#order.delete(found)
       this.#order.add(found)
       return found
@@ -32,8 +39,12 @@ class ExecutableCache {
     const executable = Promise.resolve().then(() => this.#engine.compile(graphOf(program)))
     const kept: Kept = { program: withoutData(program), executable, running: 0, evicted: false }
     // A graph that the engine refuses is not kept; the run that asked reports why.
-    executable.catch(() => this.#remove(kept))
+    executable.catch(() => {
+      kept.evicted = true
+      this.#remove(kept)
+    })
     this.#kept.set(program.hash, [...bucket, kept])
+    this.#known.set(program, kept)
     this.#order.add(kept)
     while (this.#order.size > this.#engine.capacity) {
       const [oldest] = this.#order
