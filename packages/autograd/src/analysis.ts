@@ -136,17 +136,17 @@ export function analyse(loss: Tensor, options: AnalysisOptions = {}): Analysis {
     },
     cotangent: (node) => cotangents().get(node),
     entrances: (what) => {
+      if (losses.length === 0) {
+        throw new BeyondgradError(
+          'not-a-loss',
+          `${what}: the loss contains no marked loss such as crossEntropy or mseLoss, so that samples and curvature are unknown`,
+        )
+      }
       if (extra.size > 0) {
         const names = [...found].filter(([, leaf]) => extra.has(leaf)).map(([{ name }]) => name)
         throw new BeyondgradError(
           'not-a-loss',
           `${what}: the loss has terms of parameters alone (${names.join(', ')}) that belong to no sample; leave them out of the loss for this quantity`,
-        )
-      }
-      if (losses.length === 0) {
-        throw new BeyondgradError(
-          'not-a-loss',
-          `${what}: the loss contains no marked loss such as crossEntropy or mseLoss, so that samples and curvature are unknown`,
         )
       }
       return (entrances ??= findEntrances(what, order, affected, axes, samples, found))

@@ -1,1 +1,13 @@
-export {}
+/** @file Checks for authors of rules, extensions and engines. They need no test runner: each throws one sentence. */
+export { checkVmap } from './batching.ts'
+export { type Tolerance } from './close.ts'
+export { checkDerivative, type DerivativeOptions } from './derivative.ts'
+export { checkLabels, type LabelledGraph, type LabelOptions, type LabelReport } from './labels.ts'
+export {
+  jumping,
+  operations,
+  type RandomGraphOptions,
+  randomExpressions,
+  type RandomInputOptions,
+  randomInputs,
+} from './random-graph.ts'

@@ -1,20 +1,11 @@
 /** @file Moving elements about, written as operators. A move that would change nothing adds none. */
-import { broadcastShapes, type DType, sameShape, type Shape, sizeOf } from '@beyondgrad/tensor'
-import { elementType } from '../tensor-proto.ts'
+import { type DType, type Shape, sizeOf } from '@beyondgrad/tensor'
 import { arrayOf, type Emitter, type Value } from './emitter.ts'
-
-export function transpose(emit: Emitter, x: Value, permutation: readonly number[]): Value {
-  if (permutation.every((axis, i) => axis === i)) return x
-  const shape = permutation.map((axis) => x.shape[axis]!)
-  // Moving axes of size 1 moves nothing.
-  const moving = permutation.filter((axis) => x.shape[axis] !== 1)
-  if (moving.every((axis, i) => i === 0 || axis > moving[i - 1]!)) return emit.reshape(x, shape)
-  return emit.op('Transpose', [x], { shape, dtype: x.dtype }, { perm: permutation })
-}
+import { isIdentity } from './layout.ts'
 
 /** Swaps the last two axes. */
 export function transposeLast(emit: Emitter, x: Value): Value {
-  return transpose(emit, x, lastSwapped(x.shape.length))
+  return emit.transpose(x, lastSwapped(x.shape.length))
 }
 
 /** The permutation that swaps the last two of `rank` axes. */
@@ -30,7 +21,7 @@ export function expand(emit: Emitter, x: Value, shape: Shape): Value {
   return emit.op('Expand', [x, emit.ints(shape)], { shape, dtype: x.dtype })
 }
 
-/** `count` elements from `start` on, `step` apart, along each of `axes`. */
+/** `count` elements from `start` on, `step` apart, along an axis. */
 export interface Cut {
   readonly axis: number
   readonly start: number
@@ -39,25 +30,25 @@ export interface Cut {
 }
 
 export function slice(emit: Emitter, x: Value, cuts: readonly Cut[]): Value {
-  const real = cuts.filter(
-    ({ axis, start, count, step }) => !(start === 0 && count === x.shape[axis]! && (step === 1 || count < 2)),
-  )
+  const { value, order } = emit.stored(x)
+  const real = cuts
+    .filter(({ axis, start, count, step }) => {
+      return !(start === 0 && count === x.shape[axis]! && (step === 1 || count < 2))
+    })
+    .map((cut) => ({ ...cut, axis: order[cut.axis]! }))
   if (real.length === 0) return x
-  const shape = [...x.shape]
+  const shape = [...value.shape]
   for (const { axis, count } of real) shape[axis] = count
-  return emit.op(
-    'Slice',
-    [
-      x,
-      emit.ints(real.map(({ start }) => start)),
-      emit.ints(real.map(({ start, count, step }) => start + (count - 1) * step + 1)),
-      emit.ints(real.map(({ axis }) => axis)),
-      real.some(({ step }) => step !== 1) ? emit.ints(real.map(({ step }) => step)) : undefined,
-    ].filter((input) => input !== undefined),
-    { shape, dtype: x.dtype },
-  )
+  const positions = [
+    emit.ints(real.map(({ start }) => start)),
+    emit.ints(real.map(({ start, count, step }) => start + (count - 1) * step + 1)),
+    emit.ints(real.map(({ axis }) => axis)),
+  ]
+  if (real.some(({ step }) => step !== 1)) positions.push(emit.ints(real.map(({ step }) => step)))
+  return emit.transpose(emit.op('Slice', [value, ...positions], { shape, dtype: x.dtype }), order)
 }
 
+/** Adds elements around axes; negative amounts take them away. */
 export function pad(
   emit: Emitter,
   x: Value,
@@ -66,23 +57,30 @@ export function pad(
   value = 0,
 ): Value {
   if ([...before, ...after].every((n) => n === 0)) return x
-  const shape = x.shape.map((d, i) => d + before[i]! + after[i]!)
-  const amounts = emit.ints([...before, ...after])
-  const inputs = value === 0 ? [x, amounts] : [x, amounts, emit.scalar(x.dtype, value)]
-  return emit.op('Pad', inputs, { shape, dtype: x.dtype })
+  const { value: source, order } = emit.stored(x)
+  const [first, last] = [[...before], [...after]]
+  order.forEach((axis, i) => {
+    first[axis] = before[i]!
+    last[axis] = after[i]!
+  })
+  const shape = source.shape.map((d, i) => d + first[i]! + last[i]!)
+  const amounts = emit.ints([...first, ...last])
+  const inputs = value === 0 ? [source, amounts] : [source, amounts, emit.scalar(x.dtype, value)]
+  return emit.transpose(emit.op('Pad', inputs, { shape, dtype: x.dtype }), order)
 }
 
 export function concat(emit: Emitter, parts: readonly Value[], axis: number): Value {
   const [first] = parts
   if (parts.length === 1) return first!
+  const { order } = emit.stored(first!)
+  const alike = parts.every((part) => emit.stored(part).order.every((at, i) => at === order[i]))
+  if (alike && !isIdentity(order)) {
+    const stored = parts.map((part) => emit.stored(part).value)
+    return emit.transpose(concat(emit, stored, order[axis]!), order)
+  }
   const shape = [...first!.shape]
   shape[axis] = parts.reduce((size, part) => size + part.shape[axis]!, 0)
   return emit.op('Concat', parts, { shape, dtype: first!.dtype }, { axis })
-}
-
-export function cast(emit: Emitter, x: Value, to: DType): Value {
-  if (x.dtype === to) return x
-  return emit.op('Cast', [x], { shape: x.shape, dtype: to }, { to: elementType(to) })
 }
 
 /** A tensor of one repeated number. */
@@ -94,10 +92,4 @@ export function full(emit: Emitter, dtype: DType, shape: Shape, value: number): 
 /** A tensor without elements. */
 export function empty(emit: Emitter, dtype: DType, shape: Shape): Value {
   return emit.constant(dtype, shape, arrayOf(dtype, []))
-}
-
-/** An operator that works element by element on two broadcast operands; `dtype` is that of the result. */
-export function binary(emit: Emitter, opType: string, a: Value, b: Value, dtype: DType = a.dtype): Value {
-  const shape = sameShape(a.shape, b.shape) ? a.shape : broadcastShapes(opType, a.shape, b.shape)
-  return emit.op(opType, [a, b], { shape, dtype })
 }

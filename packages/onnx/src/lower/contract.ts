@@ -1,8 +1,8 @@
 /** @file Matrix products. A transpose of the last two axes is read in place, not carried out. */
-import { type AnyTensor, broadcastShapes, type Shape, sizeOf } from '@beyondgrad/tensor'
+import { broadcastShapes, sizeOf } from '@beyondgrad/tensor'
 import { full, lastSwapped, transposeLast } from './arrange.ts'
 import { contribDomain, type Emitter, type Value } from './emitter.ts'
-import type { Rule, Rules } from './rule.ts'
+import type { Rules } from './rule.ts'
 
 /** Which operands of a product are stored with their last two axes swapped. */
 export interface Transposed {
@@ -11,8 +11,9 @@ export interface Transposed {
 }
 
 /** The product over the last two axes; the axes before them broadcast. */
-export function product(emit: Emitter, a: Value, b: Value, transposed: Transposed = {}): Value {
-  const { a: ta = false, b: tb = false } = transposed
+export function product(emit: Emitter, left: Value, right: Value, transposed: Transposed = {}): Value {
+  const { x: a, swapped: ta } = operand(emit, left, transposed.a ?? false)
+  const { x: b, swapped: tb } = operand(emit, right, transposed.b ?? false)
   const rows = a.shape.at(ta ? -1 : -2)!
   const inner = a.shape.at(ta ? -2 : -1)!
   const columns = b.shape.at(tb ? -2 : -1)!
@@ -55,23 +56,15 @@ function matrix(emit: Emitter, x: Value): Value {
   return emit.reshape(x, x.shape.slice(-2))
 }
 
-const matmul: Rule = (node, _inputs, lowering) => {
-  const [a, b] = node.inputs.map((input) => operand(input))
-  return product(lowering.emit, lowering.value(a!.node), lowering.value(b!.node), {
-    a: a!.swapped,
-    b: b!.swapped,
-  })
+/** An operand as it is stored, if that is with its last two axes swapped. */
+function operand(
+  emit: Emitter,
+  x: Value,
+  swapped: boolean,
+): { readonly x: Value; readonly swapped: boolean } {
+  const { value, order } = emit.stored(x)
+  const isSwapped = lastSwapped(order.length).every((axis, i) => axis === order[i])
+  return isSwapped ? { x: value, swapped: !swapped } : { x, swapped }
 }
 
-/** An operand, or what it is the transpose of. */
-function operand(node: AnyTensor): { readonly node: AnyTensor; readonly swapped: boolean } {
-  if (node.op.name === 'transpose') {
-    const permutation = node.attributes.permutation as Shape
-    if (lastSwapped(permutation.length).every((axis, i) => axis === permutation[i])) {
-      return { node: node.inputs[0]!, swapped: true }
-    }
-  }
-  return { node, swapped: false }
-}
-
-export const contractRules: Rules = { matmul }
+export const contractRules: Rules = { matmul: (_node, [a, b], { emit }) => product(emit, a!, b!) }

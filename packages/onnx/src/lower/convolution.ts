@@ -1,6 +1,6 @@
 /** @file Convolutions and their two partners. */
 import { type Convolution, type Shape, sizeOf, type Window } from '@beyondgrad/tensor'
-import { full, transpose } from './arrange.ts'
+import { full } from './arrange.ts'
 import { product } from './contract.ts'
 import type { Emitter, Value } from './emitter.ts'
 import type { Rule, Rules } from './rule.ts'
@@ -68,14 +68,14 @@ const convWeight: Rule = (node, [x, g], lowering) => {
 
 /** Unfolded, channels first: [channels × elements, samples × positions]. */
 function channelMajor(emit: Emitter, x: Value, window: Window): Value {
-  const swapped = transpose(emit, x, channelsFirst(x.shape.length))
+  const swapped = emit.transpose(x, channelsFirst(x.shape.length))
   const [channels, elements, samples, places] = unfolded(emit, swapped, window, 1).shape
   return emit.reshape(unfolded(emit, swapped, window, 1), [channels! * elements!, samples! * places!])
 }
 
 /** [N, O, ...positions] → [O, N × positions]. */
 function samplesLast(emit: Emitter, g: Value): Value {
-  const swapped = transpose(emit, g, channelsFirst(g.shape.length))
+  const swapped = emit.transpose(g, channelsFirst(g.shape.length))
   return emit.reshape(swapped, [g.shape[1]!, sizeOf(g.shape) / g.shape[1]!])
 }
 

@@ -1,31 +1,31 @@
 /** @file Elementwise operators. */
 import { type AnyTensor, constantData, type DType, isFloat } from '@beyondgrad/tensor'
-import { binary, cast } from './arrange.ts'
 import type { Emitter, Value } from './emitter.ts'
+import { cast, pointwise } from './pointwise.ts'
 import type { Rule, Rules } from './rule.ts'
 
 const unary =
   (opType: string): Rule =>
-  (node, [x], { emit }) =>
-    emit.op(opType, [x], node)
+  (_node, [x], { emit }) =>
+    pointwise(emit, opType, [x!])
 
 const plain =
   (opType: string): Rule =>
   (_node, [a, b], { emit }) =>
-    binary(emit, opType, a!, b!)
+    pointwise(emit, opType, [a!, b!])
 
 /** ONNX Runtime orders numbers only. */
 const comparison =
   (opType: string): Rule =>
   (_node, [a, b], { emit }) =>
-    binary(emit, opType, ordered(emit, a!), ordered(emit, b!), 'bool')
+    pointwise(emit, opType, [ordered(emit, a!), ordered(emit, b!)], 'bool')
 
 const ordered = (emit: Emitter, x: Value): Value => (x.dtype === 'bool' ? cast(emit, x, 'int32') : x)
 
 const div: Rule = (node, [a, b], { emit }) => {
-  if (isFloat(node.dtype)) return binary(emit, 'Div', a!, b!)
+  if (isFloat(node.dtype)) return pointwise(emit, 'Div', [a!, b!])
   // An integer division by zero would end the process.
-  const quotient = binary(emit, 'Div', cast(emit, a!, 'float64'), cast(emit, b!, 'float64'))
+  const quotient = pointwise(emit, 'Div', [cast(emit, a!, 'float64'), cast(emit, b!, 'float64')])
   return cast(emit, quotient, node.dtype)
 }
 
@@ -33,10 +33,10 @@ const pow: Rule = (node, [a, b], { emit }) => {
   const exponent = singleNumber(node.inputs[1]!)
   // Only then does the result have the shape of the base.
   if (exponent !== undefined && b!.shape.length <= a!.shape.length && isFloat(node.dtype)) {
-    if (exponent === 2) return binary(emit, 'Mul', a!, a!)
-    if (exponent === -1) return emit.op('Reciprocal', [a], node)
+    if (exponent === 2) return pointwise(emit, 'Mul', [a!, a!])
+    if (exponent === -1) return pointwise(emit, 'Reciprocal', [a!])
   }
-  return binary(emit, 'Pow', a!, b!)
+  return pointwise(emit, 'Pow', [a!, b!])
 }
 
 const where: Rule = (node, [condition, a, b], { emit }) => {
@@ -44,13 +44,14 @@ const where: Rule = (node, [condition, a, b], { emit }) => {
   if (relu && singleNumber(node.inputs[2]!) === 0 && covers(node, [condition!, a!])) {
     // The derivative of relu. A product of masks is several times faster than a selection, and equal to it where
     // `a` is finite; what overflowed becomes NaN.
-    return binary(emit, 'Mul', cast(emit, condition!, node.dtype), a!)
+    return pointwise(emit, 'Mul', [cast(emit, condition!, node.dtype), a!])
   }
   if (node.dtype === 'bool') {
-    const other = emit.op('Not', [condition], condition!)
-    return binary(emit, 'Or', binary(emit, 'And', condition!, a!), binary(emit, 'And', other, b!))
+    const other = pointwise(emit, 'Not', [condition!])
+    const parts = [pointwise(emit, 'And', [condition!, a!]), pointwise(emit, 'And', [other, b!])]
+    return pointwise(emit, 'Or', parts)
   }
-  return emit.op('Where', [condition, a, b], node)
+  return pointwise(emit, 'Where', [condition!, a!, b!], node.dtype)
 }
 
 /** Whether these operands bring the full shape of the node. */
@@ -83,7 +84,7 @@ export const elementwiseRules: Rules = {
   tanh: unary('Tanh'),
   sigmoid: unary('Sigmoid'),
   relu: unary('Relu'),
-  square: (_node, [x], { emit }) => binary(emit, 'Mul', x!, x!),
+  square: (_node, [x], { emit }) => pointwise(emit, 'Mul', [x!, x!]),
   add: plain('Add'),
   sub: plain('Sub'),
   mul: plain('Mul'),
@@ -91,7 +92,7 @@ export const elementwiseRules: Rules = {
   pow,
   maximum: plain('Max'),
   minimum: plain('Min'),
-  equal: (_node, [a, b], { emit }) => binary(emit, 'Equal', a!, b!, 'bool'),
+  equal: (_node, [a, b], { emit }) => pointwise(emit, 'Equal', [a!, b!], 'bool'),
   less: comparison('Less'),
   greater: comparison('Greater'),
   where,

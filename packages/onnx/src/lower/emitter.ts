@@ -6,6 +6,7 @@
 import { type DType, type HostArray, sameShape, type Shape } from '@beyondgrad/tensor'
 import type { NodeAttributes } from '../attribute.ts'
 import { modelBuilder, type ModelBuilder } from '../model-builder.ts'
+import { composed, isIdentity, type Order, reshaped } from './layout.ts'
 
 /** What an operator computes, known by name. */
 export interface Value {
@@ -16,6 +17,12 @@ export interface Value {
 
 /** Shape and dtype of a result that is to be. */
 export type Result = Omit<Value, 'name'>
+
+/** A value by what is in memory: axis i of the value is axis `order[i]` there. */
+export interface Placed {
+  readonly value: Value
+  readonly order: Order
+}
 
 /** The domain of ONNX Runtime's own operators. */
 export const contribDomain = 'com.microsoft'
@@ -44,6 +51,8 @@ export class Emitter {
   readonly #known = new Map<string, Value[]>()
   readonly #constants = new Map<string, Stored>()
   readonly #byContent = new Map<string, Stored[]>()
+  /** What each transposed value was before. */
+  readonly #moved = new Map<string, Placed>()
   /** What each reshaped value was before. */
   readonly #unshaped = new Map<string, Value>()
   #count = 0
@@ -118,17 +127,40 @@ export class Emitter {
   }
 
   reshape(x: Value, shape: Shape): Value {
+    if (sameShape(x.shape, shape)) return x
+    const { value, order } = this.stored(x)
+    const arranged = isIdentity(order) ? undefined : reshaped(value.shape, order, shape)
+    if (arranged !== undefined) return this.transpose(this.reshape(value, arranged.shape), arranged.order)
     const source = this.#unshaped.get(x.name) ?? x
     if (sameShape(source.shape, shape)) return source
-    const shaped = this.op(
+    const result = this.op(
       'Reshape',
       [source, this.ints(shape)],
       { shape, dtype: x.dtype },
       // Otherwise a size 0 would mean: as the input has it.
       shape.includes(0) ? { allowzero: 1 } : {},
     )
-    this.#unshaped.set(shaped.name, source)
-    return shaped
+    this.#unshaped.set(result.name, source)
+    return result
+  }
+
+  /** x with its axes in another order, which is carried out only if some operator reads it so. */
+  transpose(x: Value, permutation: Order): Value {
+    const { value, order } = this.stored(x)
+    const whole = composed(order, permutation)
+    if (isIdentity(whole)) return value
+    const shape = whole.map((axis) => value.shape[axis]!)
+    // Moving axes of size 1 moves nothing.
+    const moving = whole.filter((axis) => value.shape[axis] !== 1)
+    if (moving.every((axis, i) => i === 0 || axis > moving[i - 1]!)) return this.reshape(value, shape)
+    const result = this.op('Transpose', [value], { shape, dtype: x.dtype }, { perm: whole })
+    this.#moved.set(result.name, { value, order: whole })
+    return result
+  }
+
+  /** What is in memory for x, and the order of its axes in x. */
+  stored(x: Value): Placed {
+    return this.#moved.get(x.name) ?? { value: x, order: Array.from(x.shape, (_, i) => i) }
   }
 
   /** Writes what the outputs depend on. */

@@ -1,11 +1,11 @@
 /** @file Movement operators. */
 import type { Shape } from '@beyondgrad/tensor'
-import { concat, expand, full, pad, slice, transpose } from './arrange.ts'
+import { concat, expand, full, pad, slice } from './arrange.ts'
 import type { Rules } from './rule.ts'
 
 export const movementRules: Rules = {
   reshape: (node, [x], { emit }) => emit.reshape(x!, node.shape),
-  transpose: (node, [x], { emit }) => transpose(emit, x!, node.attributes.permutation as readonly number[]),
+  transpose: (node, [x], { emit }) => emit.transpose(x!, node.attributes.permutation as readonly number[]),
   expand: (node, [x], { emit }) => expand(emit, x!, node.shape),
   slice: (node, [x], { emit }) => {
     const { starts, counts, steps } = node.attributes as unknown as Record<string, Shape>

@@ -10,9 +10,10 @@ import {
   windowIndex,
   windowPositions,
 } from '@beyondgrad/tensor'
-import { binary, concat, full, slice } from './arrange.ts'
+import { concat, full, slice } from './arrange.ts'
 import { product } from './contract.ts'
 import { arrayOf, type Emitter, type Value } from './emitter.ts'
+import { pointwise } from './pointwise.ts'
 import { type Rule, type Rules, unsupported } from './rule.ts'
 import { padSpatial, windowAttributes, windowOfNode, withoutPadding } from './window.ts'
 
@@ -47,7 +48,10 @@ const maxPool: Rule = (node, [x], { emit }) => {
   const empty = emptyPlaces(spatial, windowOfNode(node))
   if (!empty.includes(true)) return y
   const lowest = empty.map((is) => (is ? -Infinity : 0))
-  return binary(emit, 'Add', y, emit.constant(node.dtype, node.shape.slice(2), arrayOf(node.dtype, lowest)))
+  return pointwise(emit, 'Add', [
+    y,
+    emit.constant(node.dtype, node.shape.slice(2), arrayOf(node.dtype, lowest)),
+  ])
 }
 
 /** Where each maximum is, as one flat index into the (padded) input: [N × C × positions]. */
@@ -193,13 +197,13 @@ const avgPool: Rule = (node, [x], { emit }) => {
     })
   }
   const sums = alongEachAxis(emit, node, x!, spatial, node.shape.slice(2), false)
-  return binary(emit, 'Mul', sums, shares(emit, node, spatial, Infinity))
+  return pointwise(emit, 'Mul', [sums, shares(emit, node, spatial, Infinity)])
 }
 
 const avgPoolVjp: Rule = (node, [g], { emit }) => {
   checkFloat(node)
   const spatial = node.shape.slice(2)
-  const shared = binary(emit, 'Mul', g!, shares(emit, node, spatial, 0))
+  const shared = pointwise(emit, 'Mul', [g!, shares(emit, node, spatial, 0)])
   return alongEachAxis(emit, node, shared, spatial, g!.shape.slice(2), true)
 }
 

@@ -1,18 +1,22 @@
 /** @file Reductions. */
 import type { AnyTensor, DType } from '@beyondgrad/tensor'
-import { cast, full } from './arrange.ts'
+import { full } from './arrange.ts'
 import type { Emitter, Value } from './emitter.ts'
+import { without } from './layout.ts'
+import { cast } from './pointwise.ts'
 import type { Rule, Rules } from './rule.ts'
 
 function reduce(emit: Emitter, opType: string, x: Value, node: AnyTensor): Value {
   const axes = node.attributes.axes as readonly number[]
-  if (axes.every((axis) => x.shape[axis] === 1) && opType !== 'ReduceSumSquare') {
-    return emit.reshape(x, node.shape)
-  }
+  const keep = node.attributes.keep === true
+  const { value, order } = emit.stored(x)
+  const over = axes.map((axis) => order[axis]!).sort((a, b) => a - b)
+  const left = [...x.shape.keys()].filter((axis) => !axes.includes(axis))
+  const shape = value.shape.flatMap((size, axis) => (over.includes(axis) ? (keep ? 1 : []) : size))
   const all = axes.length === x.shape.length
-  return emit.op(opType, all ? [x] : [x, emit.ints(axes)], node, {
-    keepdims: node.attributes.keep === true ? 1 : 0,
-  })
+  const inputs = all ? [value] : [value, emit.ints(over)]
+  const result = emit.op(opType, inputs, { shape, dtype: x.dtype }, { keepdims: keep ? 1 : 0 })
+  return emit.transpose(result, keep ? order : without(order, left))
 }
 
 const sum: Rule = (node, [x], lowering) => {
