@@ -23,7 +23,7 @@ import { parametersOf } from './dependence.ts'
 import { type LossDefinition, lossOf, lossScale } from './loss.ts'
 import type { Parameter, ParameterMap } from './parameter.ts'
 import { cotangentsOf, expandForDerivatives, pullBack } from './pullback.ts'
-import { findSampleAxes, requireLabel, type SampleAxes } from './sample-axis.ts'
+import { findSampleAxes, requireLabel, requireOutputs, type SampleAxes } from './sample-axis.ts'
 
 /** A marked loss: where it looks, and what its terms are multiplied with in the whole. */
 export interface MarkedLoss {
@@ -149,6 +149,7 @@ export function analyse(loss: Tensor, options: AnalysisOptions = {}): Analysis {
           `${what}: the loss has terms of parameters alone (${names.join(', ')}) that belong to no sample; leave them out of the loss for this quantity`,
         )
       }
+      requireOutputs(axes, outputs, samples, what)
       return (entrances ??= findEntrances(what, order, affected, axes, samples, found))
     },
   }

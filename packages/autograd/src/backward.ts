@@ -86,7 +86,7 @@ export function backward<const X extends Extensions>(
 }
 
 function checkExtension(extension: Extension<unknown>): void {
-  const found: unknown = (extension as Partial<Extension<unknown>> | undefined)?.protocol
+  const found: number | undefined = (extension as Partial<Extension<unknown>> | undefined)?.protocol
   if (found === protocol) return
   throw new BeyondgradError(
     'protocol',

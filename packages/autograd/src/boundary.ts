@@ -27,6 +27,7 @@ import {
   transpose,
   transposeLast,
   unfold,
+  zeros,
 } from '@beyondgrad/tensor'
 import * as contraction from './contraction.ts'
 import type { Factors, Use } from './contribution.ts'
@@ -202,14 +203,10 @@ function masked(at: Boundary, cotangent: Tensor, columns: boolean): Layout {
   const spread = mul(reshape(cotangent, [count, 1, ...node.shape]), mask)
   const folded = reshape(spread, [count * samples, ...node.shape])
   const wanted = node.inputs.map((_, i) => i === operand)
-  const result = liftedVjp(node, folded, count * samples, wanted)[operand]
-  if (result === undefined) {
-    throw new BeyondgradError(
-      'unsupported',
-      `op "${node.op.name}" has no derivative with respect to input ${operand}`,
-    )
-  }
   const shape = node.inputs[operand]!.shape
+  // Where an op only looks at its operand (a mask, a choice of maxima), the derivative is zero.
+  const result =
+    liftedVjp(node, folded, count * samples, wanted)[operand] ?? zeros([count * samples, ...shape])
   const lead = columns ? [count, samples] : [samples]
   return {
     factors: { kind: 'direct', perSample: reshape(result, [...lead, ...shape]) },
@@ -297,6 +294,21 @@ export function diagonalUse(at: Boundary, path: ParameterPath, diagonal: Tensor)
   )
 }
 
+/**
+ * An op on the way from the parameter to the boundary whose second derivative does not vanish along it: a Hessian has a
+ * term for it that columns from the samples' side know nothing of.
+ */
+export function bendAt({ leaf, operand }: ParameterPath): AnyTensor | undefined {
+  const between = dependents(topologicalOrder([operand]), (node) => node === leaf)
+  return [...between].find((node) => {
+    const active = node.inputs.flatMap((input, i) => (between.has(input) ? [i] : []))
+    if (active.length === 0) return false
+    const { curvature, second } = ruleOf(node)
+    if (curvature !== 'elementwise') return curvature === 'bilinear' && active.length > 1
+    return active.some((i) => active.some((j) => second!(node, i, j) !== 0))
+  })
+}
+
 const selecting = new Set(['reshape', 'transpose', 'slice', 'guard'])
 
 /** The map from parameter to operand, and the transpose through which results come back. */
@@ -313,10 +325,8 @@ function parameterMap({ leaf, operand }: ParameterPath): {
   const pull = (result: Tensor, lead: number): Tensor => {
     const one = placeholder(operand.shape, 'float32', 'cotangent')
     const back = cotangentsOf([[operand, one]], order, new Set([...between, leaf])).get(leaf)
-    if (back === undefined) {
-      throw new BeyondgradError('unsupported', 'a parameter has no derivative through what was made of it')
-    }
     const head = result.shape.slice(0, lead)
+    if (back === undefined) return zeros([...head, ...leaf.shape])
     const count = sizeOf(head)
     const flat = reshape(result, [count, ...operand.shape])
     const { results } = lift([back], new Map([[one, flat]]), count, new Set([...order]))

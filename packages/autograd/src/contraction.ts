@@ -45,8 +45,7 @@ function sizesOf(cotangent: AnyTensor, input: AnyTensor): Sizes {
   }
 }
 
-const inputsOf = (inputs: readonly AnyTensor[]): readonly Tensor[] =>
-  inputs as readonly AnyTensor[] as readonly Tensor[]
+const inputsOf = (inputs: readonly AnyTensor[]): readonly Tensor[] => inputs as readonly Tensor[]
 
 /** [V?, N, G, O, I]: every sample's own product. */
 function product(cotangent: Tensor, input: Tensor): Tensor {

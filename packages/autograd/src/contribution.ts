@@ -16,6 +16,7 @@ import {
   sum,
   type Tensor,
   transposeLast,
+  zeros,
 } from '@beyondgrad/tensor'
 import * as contraction from './contraction.ts'
 
@@ -101,6 +102,12 @@ export function joinUses(uses: readonly Use[], columns: boolean): Use {
       ),
     },
   }
+}
+
+/** Of a parameter that reaches no sample's loss but by ways without a derivative. */
+export function noUse(samples: number, shape: Shape): Use {
+  const perSample = zeros([samples, ...shape])
+  return { factors: { kind: 'direct', perSample }, layout: 0, selects: true, place: (x) => x }
 }
 
 function multipliedOut(uses: readonly Use[], columns: boolean): Use {
@@ -217,8 +224,7 @@ export function columnsOf(
     columns: chunks.reduce((count, chunk) => count + chunk.columns, 0),
     sumOfSquares: () => {
       const parts = [...chunks.map(weightedSquares), ...diagonals]
-      if (parts.length === 0) throw new BeyondgradError('value', 'no curvature arrived at this parameter')
-      return parts.reduce((a, b) => add(a, b))
+      return parts.length === 0 ? zeros(shape) : parts.reduce((a, b) => add(a, b))
     },
     materialize: () => {
       if (diagonals.length > 0 || chunks.some(({ weight }) => sizeOf(weight.shape) !== 1)) {
@@ -227,6 +233,7 @@ export function columnsOf(
           `materialize: these columns of a parameter of shape [${shape.join(', ')}] have weights of their own (an exact Hessian); only their diagonal is available`,
         )
       }
+      if (chunks.length === 0) return zeros([0, samples, ...shape])
       return concat(
         chunks.map(({ use, weight }) => mul(use.place(perSampleOf(use.factors), 2), weight.sqrt())),
         0,
@@ -237,18 +244,18 @@ export function columnsOf(
 
 function weightedSquares({ use, weight }: WeightedUse): Tensor {
   const uniform = weight.shape.length === 0
-  const { factors, place } = use
+  const { factors } = use
   const each = uniform ? undefined : weight
   let result: Tensor
   if (factors.kind === 'outer')
-    result = place(contraction.sumOfSquares(factors.cotangent, factors.input, each), 0)
+    result = use.place(contraction.sumOfSquares(factors.cotangent, factors.input, each), 0)
   else {
     const squares = square(factors.perSample)
     const scaled =
       each === undefined
         ? squares
         : mul(squares, reshape(each, [...each.shape, ...squares.shape.slice(2).map(() => 1)]))
-    result = place(sum(scaled, [0, 1]), 0)
+    result = use.place(sum(scaled, [0, 1]), 0)
   }
   return uniform ? mul(result, weight) : result
 }

@@ -88,7 +88,7 @@ export interface ErasedSpec {
  * @param finish makes the result from what was made of each parameter; default: the map itself
  */
 export function defineExtension<
-  const N extends Extensions = {},
+  const N extends Extensions = Record<never, never>,
   A = Contribution,
   P = never,
   R = ParameterMap<P>,
@@ -107,5 +107,5 @@ export function defineExtension<
     parameter: spec.parameter.bind(spec),
     finish: finish ?? (({ byParameter }: Finished<N, P>) => byParameter),
   }
-  return { name: spec.name, protocol, '~spec': erased as unknown as ErasedSpec }
+  return { name: spec.name, protocol, '~spec': erased }
 }

@@ -1,6 +1,5 @@
 /** @file Parameters: named tensors that training changes. */
 import {
-  type AnyTensor,
   BeyondgradError,
   type Cell,
   cell,
@@ -50,7 +49,7 @@ class NamedParameter implements Parameter {
     return this.cell.shape
   }
   get value(): Tensor {
-    return cellTensor(this.cell) as AnyTensor as Tensor
+    return cellTensor(this.cell) as Tensor
   }
   as(change: { readonly name?: string; readonly trainable?: boolean }): Parameter {
     return new NamedParameter(change.name ?? this.name, change.trainable ?? this.trainable, this.cell)

@@ -52,6 +52,10 @@ export function findSampleAxes(
     const axis = axes.get(node)
     if (isLabel(axis)) shared.set(node, axis)
   }
+  // An output that no data reaches (a learned constant, spread over the samples) has a row for each sample all the same.
+  for (const output of outputs) {
+    if (axes.get(output) === undefined && output.inputs.length > 0) shared.set(output, wholeAxis(0))
+  }
   demandBackward(order, shared, samples, (node) => axes.get(node) === undefined && node.inputs.length > 0)
   for (const [node, label] of shared) axes.set(node, label)
   return { of: (node) => axes.get(node) }
@@ -86,7 +90,7 @@ function forward(
 ): SampleAxis {
   const set = given.get(node)
   if (set !== undefined) {
-    if (node.shape[set] === undefined || node.shape[set] % samples !== 0) {
+    if (node.shape[set] !== samples) {
       throw new BeyondgradError(
         'value',
         `samples: axis ${set} of a tensor of shape ${formatShape(node.shape)} does not count ${samples} samples`,
@@ -123,10 +127,20 @@ export function requireLabel(axes: SampleAxes, node: AnyTensor, what: string): A
   )
 }
 
-/** Whether the labels say that the outputs really have their samples on axis 0. */
-export function outputsAreLabelled(axes: SampleAxes, outputs: readonly AnyTensor[]): boolean {
-  return outputs.every((output) => {
-    const axis = axes.of(output)
-    return isLabel(axis) && equalLabels(axis, wholeAxis(0))
-  })
+/** The losses read the samples off axis 0 of the outputs; throws if the labels say that they are somewhere else. */
+export function requireOutputs(
+  axes: SampleAxes,
+  outputs: readonly AnyTensor[],
+  samples: number,
+  what: string,
+): void {
+  for (const output of outputs) {
+    const label = requireLabel(axes, output, what)
+    // One sample is on every axis.
+    if (samples === 1 || label === undefined || equalLabels(label, wholeAxis(0))) continue
+    throw new BeyondgradError(
+      'unsupported',
+      `${what}: axis 0 of what the loss looks at, ${formatShape(output.shape)}, must count the ${samples} samples, but the labels say that axis ${label.axis} does; transpose it first, or correct the option samples`,
+    )
+  }
 }

@@ -109,7 +109,7 @@ function layerOf(layer: Layer): Module {
     case 'ELU':
       return moduleOf(elu(option('alpha')))
     case 'SELU':
-      return moduleOf(elu(1.6732632423543772848170429916717, 1.0507009873554804934193349852946))
+      return moduleOf(elu(1.6732632423543772, 1.0507009873554805))
     case 'LeakyReLU':
       return moduleOf((x) => where(greater(x, 0), x, mul(x, option<number>('negative_slope'))))
     case 'LogSigmoid':

@@ -42,10 +42,10 @@ export function SGD(parameters: ParameterMap<Parameter>, options: SGDOptions): S
   }
   const step = (parameter: Parameter, slope: Tensor): (readonly [Cell, AnyTensor])[] => {
     const decayed = weightDecay === 0 ? slope : slope.add(parameter.value.mul(weightDecay))
-    const learningRate = cellTensor(rate) as AnyTensor as Tensor
+    const learningRate = cellTensor(rate) as Tensor
     const state = velocities.get(parameter.identity)
     if (state === undefined) return [[parameter.cell, parameter.value.sub(decayed.mul(learningRate))]]
-    const velocity = (cellTensor(state) as AnyTensor as Tensor).mul(momentum).add(decayed)
+    const velocity = (cellTensor(state) as Tensor).mul(momentum).add(decayed)
     return [
       [state, velocity],
       [parameter.cell, parameter.value.sub(velocity.mul(learningRate))],

@@ -63,7 +63,7 @@ const gradientForUpdate: Extension<ParameterMap<Tensor>> = /* @__PURE__ */ defin
  * Compiles a training step. The first call with a new batch shape (or new wishes of an observer) traces; every other
  * call is one native run. Steps may be called without waiting: they run in order.
  */
-export function trainStep<T extends AnyTensor, const X extends Extensions = {}>(
+export function trainStep<T extends AnyTensor, const X extends Extensions = Record<never, never>>(
   spec: TrainStepSpec<T, X>,
 ): (batch: Batch<T>) => Promise<StepResult<X>> {
   const { model, loss, optimizer, observers = [], extensions = {} as X } = spec
@@ -96,7 +96,7 @@ export function trainStep<T extends AnyTensor, const X extends Extensions = {}>(
     // The step that random leaves are drawn for is read when the run's turn has come.
     const run = kindOf(watched)
     running = step
-    const results = (await run(batch.inputs as never, batch.targets as never)) as unknown as {
+    const results = (await run(batch.inputs, batch.targets as never)) as unknown as {
       readonly loss: { readonly data: ArrayLike<number> }
       readonly own: object
       readonly watched: readonly Readonly<Record<string, unknown>>[]

@@ -84,7 +84,7 @@ function argument(input: unknown, position: number): NDArray<DType> {
         `argument ${position} of a compiled function is an expression (${input.op.name}); pass data, or compute it first with hold()`,
       )
     }
-    return { shape: input.shape, dtype: input.dtype, data } as NDArray<DType>
+    return { shape: input.shape, dtype: input.dtype, data }
   }
   const array = input as NDArray<DType>
   if (typeof array !== 'object' || array === null || !ArrayBuffer.isView(array.data)) {

@@ -73,12 +73,12 @@ export async function evaluate<const T extends object>(
 /** Reads one tensor with the current engine. */
 export async function readOne<D extends DType>(x: Tensor<D>): Promise<NDArray<D>> {
   throwIfTracing('read')
-  const { value } = await evaluate({ value: x as AnyTensor })
-  return value as NDArray<D>
+  const { value } = await evaluate({ value: x })
+  return value
 }
 
 /** Turns a value into a leaf: computed once, and from then on just data. */
 export async function hold<D extends DType>(x: Tensor<D>, options?: EvaluateOptions): Promise<Tensor<D>> {
-  const { value } = await evaluate({ value: x as AnyTensor }, options)
-  return tensor(value as NDArray<D>)
+  const { value } = await evaluate({ value: x }, options)
+  return tensor(value)
 }

@@ -220,7 +220,7 @@ function feedOf(leaf: AnyTensor, binding: Binding, engine: Engine): HostArray {
   if (value !== undefined) return value
   throw new BeyondgradError(
     'tracing',
-    `an expression that contains the traced ${String(leaf.attributes.label)} has no value outside of its function; return it from there`,
+    `an expression that contains the traced ${(leaf.attributes.label as string | undefined) ?? leaf.op.name} has no value outside of its function; return it from there`,
   )
 }
 

@@ -16,7 +16,7 @@ const bigWork = 2e8
 
 export function referenceEngine(options: { readonly warn?: (message: string) => void } = {}): Engine {
   let warned = false
-  // eslint-disable-next-line no-console -- the one place where a slow default must be said
+
   const warn = options.warn ?? ((message: string) => console.warn(message))
   return {
     name: 'reference',

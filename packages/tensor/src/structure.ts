@@ -1,5 +1,5 @@
 /** @file Result objects: tensors inside arrays, plain objects and named maps, and the same structure with values. */
-import type { DType, HostArray, NDArray } from './dtype.ts'
+import type { HostArray, NDArray } from './dtype.ts'
 import { isNamedMap, type Named, type NamedMap } from './named-map.ts'
 import { type AnyTensor, isTensor, type Tensor } from './node.ts'
 import { isUpdates, type Updates } from './updates.ts'
@@ -35,7 +35,7 @@ export function structureOf(root: unknown): Structure {
       const at = tensors.length
       tensors.push(value)
       const { shape, dtype } = value
-      return (arrays) => ({ shape, dtype, data: arrays[at]! }) as NDArray<DType>
+      return (arrays) => ({ shape, dtype, data: arrays[at]! })
     }
     if (isUpdates(value)) {
       updates.push(value)

@@ -2,10 +2,12 @@
  * @file Vectorisation: the graph of one example becomes the graph of many. The new axis comes first, and only what
  * depends on a batched value is lifted. The rules come in classes: elementwise, reduce, move, contract, window.
  */
-import { BeyondgradError, ShapeError } from './errors.ts'
 import { expandPlainly } from './composite.ts'
+import { allocate } from './dtype.ts'
+import type { DType } from './dtype.ts'
+import { BeyondgradError, ShapeError } from './errors.ts'
 import { dependents, topologicalOrder } from './graph.ts'
-import { placeholder } from './leaf.ts'
+import { constantOf, placeholder } from './leaf.ts'
 import { type AnyTensor, build, type Tensor } from './node.ts'
 import type { Attributes } from './op.ts'
 import { matmul } from './ops/contract.ts'
@@ -44,12 +46,17 @@ export function lift(
   const lifted = new Map(batched)
   for (const node of order) {
     if (!affected.has(node) || lifted.has(node)) continue
-    lifted.set(node, liftNode(node, lifted, size, until))
+    // Of no examples there is nothing to compute, and an axis of size 0 can't be split off again.
+    lifted.set(node, size === 0 ? nothingLike(node) : liftNode(node, lifted, size, until))
   }
   return {
     results: outputs.map((output) => lifted.get(output) ?? output),
     isBatched: outputs.map((output) => lifted.has(output)),
   }
+}
+
+function nothingLike({ shape, dtype }: AnyTensor): AnyTensor {
+  return constantOf(allocate(dtype, 0), [0, ...shape], dtype)
 }
 
 function liftNode(
@@ -104,9 +111,9 @@ const intoSamples: BatchRule = (at) => {
 }
 
 const merge = <T extends AnyTensor>(x: T): T =>
-  reshape(x, [x.shape[0]! * x.shape[1]!, ...x.shape.slice(2)]) as AnyTensor as T
+  reshape<DType>(x, [x.shape[0]! * x.shape[1]!, ...x.shape.slice(2)]) as T
 const split = <T extends AnyTensor>(x: T, size: number): T =>
-  reshape(x, [size, x.shape[0]! / size, ...x.shape.slice(1)]) as AnyTensor as T
+  reshape<DType>(x, [size, x.shape[0]! / size, ...x.shape.slice(1)]) as T
 
 /** [B, N, C, …] → [N, B·C, …]: the new axis becomes an outer group of channels. */
 function intoChannels(x: Tensor): Tensor {

@@ -3,6 +3,7 @@ import {
   type AnyTensor,
   cast,
   div,
+  type DType,
   greater,
   log,
   mul,
@@ -25,8 +26,7 @@ interface Derivatives {
   readonly second?: (z: Tensor, x: readonly Tensor[], i: number, j: number) => Partial
 }
 
-const values = (node: AnyTensor): readonly Tensor[] =>
-  node.inputs as readonly AnyTensor[] as readonly Tensor[]
+const values = (node: AnyTensor): readonly Tensor[] => node.inputs as readonly Tensor[]
 
 function times(g: Tensor, factor: Partial): Tensor | undefined {
   if (typeof factor !== 'number') return mul(g, factor)
@@ -139,7 +139,7 @@ export const elementwiseRules: Readonly<Record<string, Rule>> = {
   cast: elementwise({ partial: () => 1 }, (node, g, wanted) => {
     const [x] = node.inputs as [AnyTensor]
     const smooth = (t: AnyTensor): boolean => t.dtype === 'float32' || t.dtype === 'float64'
-    return [wanted[0] && smooth(x) && smooth(node) ? (cast(g, x.dtype) as AnyTensor as Tensor) : undefined]
+    return [wanted[0] && smooth(x) && smooth(node) ? (cast<DType>(g, x.dtype) as Tensor) : undefined]
   }),
   equal: flat,
   less: flat,

@@ -24,7 +24,8 @@ export const broadcastLabels: LabelRule = {
   backward: (node, label, i) => {
     const input = node.inputs[i]!.shape
     const axis = label.axis - (node.shape.length - input.length)
-    if (axis < 0 || input[axis] !== node.shape[label.axis] || input[axis] === 1) return undefined
+    // With one sample an axis of size 1 may be broadcast or the sample's own: taken for its own, it is right both ways.
+    if (axis < 0 || input[axis] !== node.shape[label.axis]) return undefined
     return { ...label, axis }
   },
 }
@@ -129,8 +130,6 @@ export const matmulLabels: LabelRule = {
     if (label.axis === (i === 0 ? rank - 1 : rank - 2)) return undefined
     const axis = label.axis - (rank - input.length)
     if (axis < 0 || input[axis] !== node.shape[label.axis]) return undefined
-    // A batch axis of size 1 is shared, even if there is one sample; a row axis is the operand's own.
-    if (input[axis] === 1 && axis < input.length - 2) return undefined
     return { ...label, axis }
   },
 }

@@ -12,6 +12,7 @@ import {
   pad,
   reshape,
   type Shape,
+  sizeOf,
   slice,
   sum,
   sumTo,
@@ -150,7 +151,8 @@ function secondOperand(a: Tensor, g: Tensor, shape: Shape): Tensor {
   const sameBatch =
     a.shape.slice(0, -2).every((d, i) => d === g.shape[i]) && a.shape.length === g.shape.length
   if (shape.length === 2 && sameBatch) {
-    const rows = (x: Tensor): Tensor => reshape(x, [-1, x.shape.at(-1)!])
+    // Not -1: with an empty last axis the number of rows can't be told from the number of elements.
+    const rows = (x: Tensor): Tensor => reshape(x, [sizeOf(x.shape.slice(0, -1)), x.shape.at(-1)!])
     return matmul(transposeLast(rows(a)), rows(g))
   }
   return sumTo(matmul(transposeLast(a), g), shape)

@@ -6,15 +6,7 @@ import { DTypeError, ShapeError } from '../errors.ts'
 import { type AnyTensor, build, type Tensor } from '../node.ts'
 import type { Attributes, Dense, Op } from '../op.ts'
 import { formatShape, type Shape, sizeOf } from '../shape.ts'
-import {
-  planes,
-  type Window,
-  windowAttribute,
-  windowIndex,
-  type WindowOptions,
-  windowOf,
-  windowPositions,
-} from './window.ts'
+import { planes, type Window, windowIndex, type WindowOptions, windowOf, windowPositions } from './window.ts'
 
 export interface Convolution extends Window {
   readonly groups: number

@@ -249,7 +249,7 @@ export function where<D extends DType = 'float32'>(
 }
 /** Converts elements: towards zero for integers, non-zero is true for bool. */
 export function cast<D extends DType>(x: AnyTensor, to: D): Tensor<D> {
-  if ((x.dtype as DType) === to) return x as Tensor<D>
+  if (x.dtype === to) return x as Tensor<D>
   return build(castOp, [x], { to })
 }
 

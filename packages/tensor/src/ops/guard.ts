@@ -2,7 +2,7 @@
  * @file Guards: the first input, handed on if the second passes a check. The executor runs the check on the host –
  * before the run where the checked tensor is a leaf, after it otherwise – and engines never see the node.
  */
-import type { HostArray } from '../dtype.ts'
+import type { DType, HostArray } from '../dtype.ts'
 import { DataError } from '../errors.ts'
 import { type AnyTensor, build, type Tensor } from '../node.ts'
 import type { Op } from '../op.ts'
@@ -29,7 +29,7 @@ const guardOp: Op = {
 
 /** `x`, provided that `checked` passes; otherwise the evaluation fails with a `DataError`. */
 export function guard<T extends AnyTensor>(x: T, checked: AnyTensor, check: Check): T {
-  return build(guardOp, [x, checked], { ...check }) as AnyTensor as T
+  return build<DType>(guardOp, [x, checked], { ...check }) as T
 }
 
 export function checkOf(node: AnyTensor): Check {
