@@ -37,15 +37,19 @@ export function reshapeLabel(
 ): AxisLabel | undefined {
   const outer = sizeOf(from.slice(0, label.axis)) * label.outer
   const inner = label.inner * sizeOf(from.slice(label.axis + 1))
-  // An axis that holds just the samples is preferred over a longer one; with one sample several could.
+  // With one sample several axes fit; one that holds just the samples is preferred over a longer one.
+  let found: AxisLabel | undefined
   for (let axis = 0, before = 1; axis < to.length; axis++) {
     const after = sizeOf(to.slice(axis + 1))
     if (outer % before === 0 && inner % after === 0) {
       if ((outer / before) * samples * (inner / after) === to[axis]) {
-        return { axis, outer: outer / before, inner: inner / after }
+        if (found === undefined || to[axis] === samples) {
+          found = { axis, outer: outer / before, inner: inner / after }
+        }
+        if (to[axis] === samples) return found
       }
     }
     before *= to[axis]!
   }
-  return undefined
+  return found
 }

@@ -1,6 +1,6 @@
 /**
  * @file Finding the samples: labels run backward from the losses to the leaves, forward from there to every node,
- * and backward again to what is shared forward but used per sample (an expanded class token).
+ * and backward again to what is shared forward but used for one sample each (an expanded class token).
  */
 import { type AnyTensor, BeyondgradError, formatShape } from '@beyondgrad/tensor'
 import { type AxisLabel, equalLabels } from './label.ts'
@@ -39,26 +39,37 @@ export function findSampleAxes(
   given: ReadonlyMap<AnyTensor, number> = new Map(),
 ): SampleAxes {
   const demanded = new Map<AnyTensor, AxisLabel>(outputs.map((output) => [output, wholeAxis(0)]))
-  demandBackward(order, demanded, samples, () => true)
+  demandBackward(order, demanded, samples)
   const axes = new Map<AnyTensor, SampleAxis>()
   for (const node of order) axes.set(node, forward(node, axes, demanded, samples, given))
-  // What is shared forward but whose cotangents have a sample axis belongs to the samples from there on.
-  const shared = new Map<AnyTensor, AxisLabel>()
-  for (const output of outputs) {
-    // A model of shared tensors alone (a slice of a data set, say) has its samples by the loss's word.
-    if (axes.get(output) === undefined) shared.set(output, wholeAxis(0))
-  }
-  for (const node of order) {
-    const axis = axes.get(node)
-    if (isLabel(axis)) shared.set(node, axis)
-  }
-  // An output that no data reaches (a learned constant, spread over the samples) has a row for each sample all the same.
-  for (const output of outputs) {
-    if (axes.get(output) === undefined && output.inputs.length > 0) shared.set(output, wholeAxis(0))
-  }
-  demandBackward(order, shared, samples, (node) => axes.get(node) === undefined && node.inputs.length > 0)
-  for (const [node, label] of shared) axes.set(node, label)
+  claimShared(order, outputs, axes, samples)
   return { of: (node) => axes.get(node) }
+}
+
+/**
+ * What is shared forward belongs to the samples from where everybody who uses it takes a row for each sample: an
+ * expanded class token, a learned output. A single user who looks at all rows, and its cotangent is nobody's own.
+ */
+function claimShared(
+  order: readonly AnyTensor[],
+  outputs: readonly AnyTensor[],
+  axes: Map<AnyTensor, SampleAxis>,
+  samples: number,
+): void {
+  const claims = new Map<AnyTensor, AxisLabel | 'none'>(outputs.map((output) => [output, wholeAxis(0)]))
+  for (let at = order.length - 1; at >= 0; at--) {
+    const node = order[at]!
+    const claim = claims.get(node)
+    if (axes.get(node) === undefined && node.inputs.length > 0 && claim !== 'none') axes.set(node, claim)
+    const axis = axes.get(node)
+    node.inputs.forEach((input, i) => {
+      if (axes.get(input) !== undefined) return
+      const passed = isLabel(axis) ? ruleOf(node).labels.backward(node, axis, i, samples) : undefined
+      const before = claims.get(input)
+      const agreed = before === undefined || (before !== 'none' && passed && equalLabels(before, passed))
+      claims.set(input, agreed && passed ? passed : 'none')
+    })
+  }
 }
 
 /** Hands labels from users to inputs; the first user to speak decides, a contradiction shows in the forward pass. */
@@ -66,7 +77,6 @@ function demandBackward(
   order: readonly AnyTensor[],
   labels: Map<AnyTensor, AxisLabel>,
   samples: number,
-  accepts: (node: AnyTensor) => boolean,
 ): void {
   for (let at = order.length - 1; at >= 0; at--) {
     const node = order[at]!
@@ -74,7 +84,7 @@ function demandBackward(
     if (label === undefined || node.inputs.length === 0) continue
     const { labels: rule } = ruleOf(node)
     node.inputs.forEach((input, i) => {
-      if (labels.has(input) || !accepts(input)) return
+      if (labels.has(input)) return
       const passed = rule.backward(node, label, i, samples)
       if (passed !== undefined) labels.set(input, passed)
     })
@@ -108,7 +118,10 @@ function forward(
     inputs.filter(isLabel).length ? inputs.map(labelOrNone) : [],
     samples,
   )
-  return typeof result === 'string' ? { kind: result, at: node } : result
+  if (typeof result !== 'string') return result
+  // A single sample meets no other: all positions are its own, whatever the op does to the axis.
+  if (samples === 1 && node.shape.length > 0) return { axis: 0, outer: node.shape[0]!, inner: 1 }
+  return { kind: result, at: node }
 }
 
 const labelOrNone = (axis: SampleAxis): AxisLabel | undefined => (isLabel(axis) ? axis : undefined)
@@ -136,8 +149,14 @@ export function requireOutputs(
 ): void {
   for (const output of outputs) {
     const label = requireLabel(axes, output, what)
+    if (label === undefined) {
+      throw new BeyondgradError(
+        'unsupported',
+        `${what}: what the loss looks at (op "${output.op.name}", ${formatShape(output.shape)}) is used by all samples together, so that no sample has a row of its own`,
+      )
+    }
     // One sample is on every axis.
-    if (samples === 1 || label === undefined || equalLabels(label, wholeAxis(0))) continue
+    if (samples === 1 || equalLabels(label, wholeAxis(0))) continue
     throw new BeyondgradError(
       'unsupported',
       `${what}: axis 0 of what the loss looks at, ${formatShape(output.shape)}, must count the ${samples} samples, but the labels say that axis ${label.axis} does; transpose it first, or correct the option samples`,

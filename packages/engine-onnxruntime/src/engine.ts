@@ -11,7 +11,7 @@ export interface OnnxRuntimeOptions {
   readonly capacity?: number
   /** Whether idle threads wait busily for the next run: a little quicker, at a processor's full load. Default: false. */
   readonly spin?: boolean
-  /** How far ONNX Runtime rewrites a graph. Default: 'all'. */
+  /** How far ONNX Runtime rewrites a graph. Default: 'extended'; 'all' adds layouts that need constant weights. */
   readonly optimization?: Optimization
   /** ONNX Runtime's execution providers, best first. Default: `['cpu']`. */
   readonly executionProviders?: readonly string[]
@@ -25,7 +25,7 @@ const smallWork = 3e7
 
 /** The engine on whatever runtime `load` finds; it is loaded once, when the first graph is compiled. */
 export function engineOn(load: LoadRuntime, options: OnnxRuntimeOptions): Engine {
-  const { capacity = 24, spin = false, optimization = 'all', executionProviders = ['cpu'] } = options
+  const { capacity = 24, spin = false, optimization = 'extended', executionProviders = ['cpu'] } = options
   checkCount('threads', options.threads)
   checkCount('capacity', capacity)
   let loading: Promise<Runtime> | undefined
@@ -42,7 +42,9 @@ export function engineOn(load: LoadRuntime, options: OnnxRuntimeOptions): Engine
       }))
       if (graph.outputs.length === 0) return nothing
       const threads = workOf(graph) < smallWork ? 1 : (options.threads ?? runtime.threads)
-      const { bytes, inputs, outputs } = toOnnx(graph, { contrib: true })
+      // Other providers have kernels for the standard operators at most.
+      const contrib = executionProviders.every((provider) => provider === 'cpu')
+      const { bytes, inputs, outputs } = toOnnx(graph, { contrib })
       const session = await runtime
         .createSession(bytes, { threads, spin, optimization, executionProviders })
         .catch((error: unknown) => {

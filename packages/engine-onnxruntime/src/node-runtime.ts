@@ -62,9 +62,10 @@ async function threadsHere(): Promise<number> {
 }
 
 function missing(error: unknown): BeyondgradError {
-  const { code, message } = error as { readonly code?: string; readonly message?: string }
-  const absent = code === 'ERR_MODULE_NOT_FOUND' && message?.includes('onnxruntime-node') === true
-  const [line] = (message ?? String(error)).split('\n')
+  const message = error instanceof Error ? error.message : String(error)
+  // A package that is there but has no binary for this platform misses a file of its own instead.
+  const absent = /cannot find (module|package) 'onnxruntime-node'/i.test(message)
+  const [line] = message.split('\n')
   return new BeyondgradError(
     'missing-engine',
     absent

@@ -91,7 +91,7 @@ describe('sessions', () => {
     await evaluate(add(numbers([3], 1), 1), { engine })
     await evaluate(numbers([512, 512], 1).matmul(numbers([512, 512], 2)), { engine })
     expect(created.map(({ threads }) => threads)).toEqual([1, 2])
-    expect(created[1]).toMatchObject({ spin: false, optimization: 'all', executionProviders: ['cpu'] })
+    expect(created[1]).toMatchObject({ spin: false, optimization: 'extended', executionProviders: ['cpu'] })
     await releaseExecutables(engine)
   })
 
@@ -172,13 +172,24 @@ describe('errors', () => {
     expect(message).toBe('onnxruntime-node is not installed: npm i onnxruntime-node')
   })
 
+  it('no binary for the platform', async () => {
+    const intel = Object.assign(
+      new Error("Cannot find module '../bin/darwin/x64/onnxruntime_binding.node'"),
+      {
+        code: 'MODULE_NOT_FOUND',
+      },
+    )
+    const { message } = await failure(evaluate(one(), { engine: missing(intel) }))
+    expect(message).toMatch(/does not load on .*no binary for musl or Intel Macs$/)
+  })
+
   it('a binary that does not load: why, and what to do', async () => {
     const musl = new Error(
       'Error relocating onnxruntime_binding.node: __vsnprintf_chk: symbol not found\n at x',
     )
     const { code, message } = await failure(evaluate(one(), { engine: missing(musl) }))
     expect(code).toBe('missing-engine')
-    expect(message).toMatch(/does not load on linux|darwin|win32/)
+    expect(message).toMatch(/does not load on (linux|darwin|win32)/)
     expect(message).toMatch(/symbol not found\): reinstall it with npm i onnxruntime-node/)
     expect(message).not.toContain('\n')
   })

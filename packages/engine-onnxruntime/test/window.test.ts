@@ -18,12 +18,14 @@ import { geometries } from './window-geometry.ts'
 
 const few = { numRuns: 120 }
 const count = fc.integer({ min: 1, max: 3 })
+/** From 16 samples on they may be last in memory. */
+const samples = fc.oneof(count, fc.constantFrom(16, 17))
 const double = (x: Tensor): Tensor => cast(x, 'float64') as unknown as Tensor
 
 describe('windows', () => {
   it('unfold and fold', () =>
     fc.assert(
-      fc.asyncProperty(geometries(), count, count, seeds, async ({ spatial, window }, n, c, seed) => {
+      fc.asyncProperty(geometries(), samples, count, seeds, async ({ spatial, window }, n, c, seed) => {
         const x = numbers([n, c, ...spatial], seed)
         const places = sizeOf(windowPositions('test', spatial, window))
         const y = numbers([n, c * sizeOf(window.kernel), places], seed + 1)
@@ -41,7 +43,7 @@ describe('windows', () => {
     fc.assert(
       fc.asyncProperty(
         geometries(),
-        fc.record({ n: count, groups: count, inner: count, outer: count }),
+        fc.record({ n: samples, groups: count, inner: count, outer: count }),
         seeds,
         async ({ spatial, window }, { n, groups, inner, outer }, seed) => {
           const positions = windowPositions('test', spatial, window)
@@ -49,12 +51,17 @@ describe('windows', () => {
           const w = numbers([groups * outer, inner, ...window.kernel], seed + 1)
           const g = numbers([n, groups * outer, ...positions], seed + 2)
           const geometry = { ...window, groups }
-          await expectAgreement([
-            convWith(x, w, geometry),
-            convInput(g, w, geometry, spatial),
-            convWeight(x, g, geometry),
-            unfold(x, window),
-          ])
+          // Thousands of products are summed.
+          const loose = { absolute: 1e-3 }
+          await expectAgreement(
+            [
+              convWith(x, w, geometry),
+              convInput(g, w, geometry, spatial),
+              convWeight(x, g, geometry),
+              unfold(x, window),
+            ],
+            loose,
+          )
           await expectAgreement([
             convWith(double(x), double(w), geometry),
             convInput(double(g), double(w), geometry, spatial),

@@ -1,6 +1,6 @@
 /** @file Matrix products. A transpose of the last two axes is read in place, not carried out. */
 import { broadcastShapes, sizeOf } from '@beyondgrad/tensor'
-import { full, lastSwapped, transposeLast } from './arrange.ts'
+import { expand, full, lastSwapped, transposeLast } from './arrange.ts'
 import { contribDomain, type Emitter, type Value } from './emitter.ts'
 import type { Rules } from './rule.ts'
 
@@ -50,6 +50,16 @@ export function product(emit: Emitter, left: Value, right: Value, transposed: Tr
   const x = ta ? transposeLast(emit, a) : a
   const y = tb ? transposeLast(emit, b) : b
   return emit.op('MatMul', [x, y], { shape, dtype })
+}
+
+/** a · b + bias for matrices; the bias is a row. */
+export function affine(emit: Emitter, left: Value, right: Value, bias: Value): Value {
+  const { x: a, swapped: ta } = operand(emit, left, false)
+  const { x: b, swapped: tb } = operand(emit, right, false)
+  const shape = [left.shape[0]!, right.shape[1]!]
+  if (left.shape.includes(0) || right.shape.includes(0)) return expand(emit, bias, shape)
+  const attributes = { transA: Number(ta), transB: Number(tb) }
+  return emit.op('Gemm', [a, b, bias], { shape, dtype: left.dtype }, attributes)
 }
 
 function matrix(emit: Emitter, x: Value): Value {

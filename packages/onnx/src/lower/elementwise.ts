@@ -1,8 +1,11 @@
 /** @file Elementwise operators. */
-import { type AnyTensor, constantData, type DType, isFloat } from '@beyondgrad/tensor'
+import { type AnyTensor, type DType, isFloat, sameShape, type Shape } from '@beyondgrad/tensor'
+import { affine } from './contract.ts'
+import { convolution, isNative } from './convolution.ts'
 import type { Emitter, Value } from './emitter.ts'
+import { singleNumber } from './number.ts'
 import { cast, pointwise } from './pointwise.ts'
-import type { Rule, Rules } from './rule.ts'
+import type { Lowering, Rule, Rules } from './rule.ts'
 
 const unary =
   (opType: string): Rule =>
@@ -21,6 +24,32 @@ const comparison =
     pointwise(emit, opType, [ordered(emit, a!), ordered(emit, b!)], 'bool')
 
 const ordered = (emit: Emitter, x: Value): Value => (x.dtype === 'bool' ? cast(emit, x, 'int32') : x)
+
+/** A bias is added by the product or convolution that it follows. */
+const add: Rule = (node, [a, b], lowering) => {
+  return biased(node, 0, lowering) ?? biased(node, 1, lowering) ?? pointwise(lowering.emit, 'Add', [a!, b!])
+}
+
+function biased(node: AnyTensor, at: 0 | 1, lowering: Lowering): Value | undefined {
+  const [of, bias] = [node.inputs[at]!, lowering.value(node.inputs[1 - at]!)]
+  if (!sameShape(of.shape, node.shape) || lowering.uses(of) !== 1) return undefined
+  const { emit } = lowering
+  const operands = of.inputs.map((input) => lowering.value(input))
+  if (isNative(of) && isAlong(bias.shape, of.shape, 1)) {
+    const flat = emit.reshape(bias, [of.shape[1]!])
+    return convolution(emit, of, operands[0]!, operands[1]!, flat)
+  }
+  if (of.op.name === 'matmul' && of.shape.length === 2 && isAlong(bias.shape, of.shape, 1)) {
+    return affine(emit, operands[0]!, operands[1]!, emit.reshape(bias, [of.shape[1]!]))
+  }
+  return undefined
+}
+
+/** Whether a shape that broadcasts to `whole` has all its elements along one axis, and as many as that. */
+function isAlong(shape: Shape, whole: Shape, axis: number): boolean {
+  const at = axis - (whole.length - shape.length)
+  return shape.every((size, i) => size === (i === at ? whole[axis] : 1)) && at >= 0
+}
 
 const div: Rule = (node, [a, b], { emit }) => {
   if (isFloat(node.dtype)) return pointwise(emit, 'Div', [a!, b!])
@@ -66,13 +95,6 @@ function isPositive(node: AnyTensor): boolean {
   return node.op.name === 'greater' && singleNumber(node.inputs[1]!) === 0
 }
 
-/** The number that a constant of one element holds, also behind an expansion. */
-export function singleNumber(node: AnyTensor): number | undefined {
-  const source = node.op.name === 'expand' || node.op.name === 'reshape' ? node.inputs[0]! : node
-  const data = constantData(source)
-  return data?.length === 1 ? Number(data[0]) : undefined
-}
-
 export const elementwiseRules: Rules = {
   neg: unary('Neg'),
   abs: unary('Abs'),
@@ -85,7 +107,7 @@ export const elementwiseRules: Rules = {
   sigmoid: unary('Sigmoid'),
   relu: unary('Relu'),
   square: (_node, [x], { emit }) => pointwise(emit, 'Mul', [x!, x!]),
-  add: plain('Add'),
+  add,
   sub: plain('Sub'),
   mul: plain('Mul'),
   div,

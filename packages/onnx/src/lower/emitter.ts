@@ -6,7 +6,7 @@
 import { type DType, type HostArray, sameShape, type Shape } from '@beyondgrad/tensor'
 import type { NodeAttributes } from '../attribute.ts'
 import { modelBuilder, type ModelBuilder } from '../model-builder.ts'
-import { composed, isIdentity, type Order, reshaped } from './layout.ts'
+import { composed, inSteps, isIdentity, merged, type Order, reshaped } from './layout.ts'
 
 /** What an operator computes, known by name. */
 export interface Value {
@@ -44,7 +44,7 @@ interface Stored extends Result {
 const shortContent = 64
 
 export class Emitter {
-  /** Whether operators of ONNX Runtime that are not in the standard may be used. */
+  /** Whether the model is for ONNX Runtime: with operators of its own, in the memory order that its kernels like. */
   readonly contrib: boolean
   readonly #inputs: Value[] = []
   readonly #operators: Operator[] = []
@@ -52,7 +52,7 @@ export class Emitter {
   readonly #constants = new Map<string, Stored>()
   readonly #byContent = new Map<string, Stored[]>()
   /** What each transposed value was before. */
-  readonly #moved = new Map<string, Placed>()
+  readonly #moved = new Map<Value, Placed>()
   /** What each reshaped value was before. */
   readonly #unshaped = new Map<string, Value>()
   #count = 0
@@ -131,6 +131,10 @@ export class Emitter {
     const { value, order } = this.stored(x)
     const arranged = isIdentity(order) ? undefined : reshaped(value.shape, order, shape)
     if (arranged !== undefined) return this.transpose(this.reshape(value, arranged.shape), arranged.order)
+    return this.#reshapeAsIs(x, shape)
+  }
+
+  #reshapeAsIs(x: Value, shape: Shape): Value {
     const source = this.#unshaped.get(x.name) ?? x
     if (sameShape(source.shape, shape)) return source
     const result = this.op(
@@ -150,17 +154,27 @@ export class Emitter {
     const whole = composed(order, permutation)
     if (isIdentity(whole)) return value
     const shape = whole.map((axis) => value.shape[axis]!)
-    // Moving axes of size 1 moves nothing.
-    const moving = whole.filter((axis) => value.shape[axis] !== 1)
-    if (moving.every((axis, i) => i === 0 || axis > moving[i - 1]!)) return this.reshape(value, shape)
-    const result = this.op('Transpose', [value], { shape, dtype: x.dtype }, { perm: whole })
-    this.#moved.set(result.name, { value, order: whole })
+    const { sizes, permutation: blocks } = merged(value.shape, whole)
+    if (isIdentity(blocks)) return this.reshape(value, shape)
+    let turned = this.#reshapeAsIs(value, sizes)
+    for (const step of inSteps(sizes, blocks)) {
+      const before = this.#reshapeAsIs(turned, step.sizes)
+      const result = { shape: composed(step.sizes, step.permutation), dtype: x.dtype }
+      turned = this.op('Transpose', [before], result, { perm: step.permutation })
+    }
+    const result = this.#reshapeAsIs(turned, shape)
+    this.#moved.set(result, { value, order: whole })
     return result
   }
 
   /** What is in memory for x, and the order of its axes in x. */
   stored(x: Value): Placed {
-    return this.#moved.get(x.name) ?? { value: x, order: Array.from(x.shape, (_, i) => i) }
+    return this.#moved.get(x) ?? { value: x, order: Array.from(x.shape, (_, i) => i) }
+  }
+
+  /** The same value, its transpose carried out: for rules that read it in this order many times. */
+  settled(x: Value): Value {
+    return this.#moved.has(x) ? { ...x } : x
   }
 
   /** Writes what the outputs depend on. */

@@ -1,11 +1,25 @@
 /** @file Movement operators. */
 import type { Shape } from '@beyondgrad/tensor'
-import { concat, expand, full, pad, slice } from './arrange.ts'
-import type { Rules } from './rule.ts'
+import { concat, expand, full, lastSwapped, pad, slice } from './arrange.ts'
+import { product } from './contract.ts'
+import type { Rule, Rules } from './rule.ts'
+
+const transpose: Rule = (node, [x], lowering) => {
+  const { emit } = lowering
+  const permutation = node.attributes.permutation as readonly number[]
+  const [of] = node.inputs
+  const swaps = lastSwapped(permutation.length).every((axis, i) => axis === permutation[i])
+  if (of!.op.name === 'matmul' && swaps && lowering.uses(of!) === 1) {
+    // (a · b)ᵀ = bᵀ · aᵀ, where the swapped operands are read in place.
+    const [a, b] = of!.inputs.map((input) => lowering.value(input))
+    return product(emit, b!, a!, { a: true, b: true })
+  }
+  return emit.transpose(x!, permutation)
+}
 
 export const movementRules: Rules = {
   reshape: (node, [x], { emit }) => emit.reshape(x!, node.shape),
-  transpose: (node, [x], { emit }) => emit.transpose(x!, node.attributes.permutation as readonly number[]),
+  transpose,
   expand: (node, [x], { emit }) => expand(emit, x!, node.shape),
   slice: (node, [x], { emit }) => {
     const { starts, counts, steps } = node.attributes as unknown as Record<string, Shape>

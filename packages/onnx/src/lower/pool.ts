@@ -4,6 +4,7 @@
  */
 import {
   type AnyTensor,
+  sameShape,
   type Shape,
   sizeOf,
   type Window,
@@ -14,24 +15,29 @@ import { concat, full, slice } from './arrange.ts'
 import { product } from './contract.ts'
 import { arrayOf, type Emitter, type Value } from './emitter.ts'
 import { pointwise } from './pointwise.ts'
-import { type Rule, type Rules, unsupported } from './rule.ts'
+import { type Lowering, type Rule, type Rules, unsupported } from './rule.ts'
+import { isSamplesLast, samplesFirst, samplesLast } from './samples-last.ts'
+import { maximaOf, select, selectionOf } from './selection.ts'
 import { padSpatial, windowAttributes, windowOfNode, withoutPadding } from './window.ts'
 
 /** ONNX Runtime refuses padding as wide as the kernel, and has no -∞ for windows that are all padding. */
 function needsPadding(spatial: Shape, window: Window): boolean {
   const { kernel, before, after } = window
   if (kernel.some((size, i) => before[i]! >= size || after[i]! >= size)) return true
-  return emptyPlaces(spatial, window).includes(true)
+  return emptyPlaces(spatial, window).length > 0
 }
 
-/** For each position, whether its window holds nothing but padding. */
+/** For each position, whether its window holds nothing but padding; an empty list if none does. */
 function emptyPlaces(spatial: Shape, window: Window): boolean[] {
+  // The padding is narrower than a window, so only a window with holes can miss what is between.
+  if (window.dilation.every((d) => d === 1)) return []
   const positions = windowPositions('maxPool', spatial, window)
   const index = windowIndex(spatial, positions, window)
   const elements = sizeOf(window.kernel)
-  return Array.from({ length: sizeOf(positions) }, (_, p) =>
+  const empty = Array.from({ length: sizeOf(positions) }, (_, p) =>
     index.subarray(p * elements, (p + 1) * elements).every((from) => from < 0),
   )
+  return empty.includes(true) ? empty : []
 }
 
 /** The input and window of a max pool in a form that MaxPool takes; the padding may have gone into the input. */
@@ -40,18 +46,51 @@ function prepared(emit: Emitter, x: Value, window: Window): { readonly x: Value;
   return { x: padSpatial(emit, x, window, -Infinity), window: withoutPadding(window) }
 }
 
-const maxPool: Rule = (node, [x], { emit }) => {
+/** For more columns of cotangents than this, masks cost more than indices. */
+const fewColumns = 2
+
+function pooledShape(node: AnyTensor): Shape {
+  const [x] = node.inputs
+  const spatial = windowPositions('maxPool', x!.shape.slice(2), windowOfNode(node))
+  return [...x!.shape.slice(0, 2), ...spatial]
+}
+
+/** How many columns of cotangents go back through this pool in the whole graph. */
+function columnsThrough(node: AnyTensor, lowering: Lowering): number {
+  const own = windowOfNode(node)
+  const keys = Object.keys(own) as (keyof Window)[]
+  const places = sizeOf(pooledShape(node))
+  let columns = 0
+  for (const user of lowering.users(node.inputs[0]!)) {
+    if (user.op.name !== 'maxPoolVjp') continue
+    const other = windowOfNode(user)
+    if (keys.every((key) => sameShape(own[key], other[key])))
+      columns += sizeOf(user.inputs[1]!.shape) / places
+  }
+  return columns
+}
+
+const maxPool: Rule = (node, [x], lowering) => {
   checkFloat(node)
+  const { emit } = lowering
+  const window = windowOfNode(node)
   const spatial = x!.shape.slice(2)
-  const { x: from, window } = prepared(emit, x!, windowOfNode(node))
-  const y = emit.op('MaxPool', [from], node, windowAttributes(window))
-  const empty = emptyPlaces(spatial, windowOfNode(node))
-  if (!empty.includes(true)) return y
+  const y = maximum(node, x!, lowering)
+  const empty = emptyPlaces(spatial, window)
+  if (empty.length === 0) return y
   const lowest = empty.map((is) => (is ? -Infinity : 0))
-  return pointwise(emit, 'Add', [
-    y,
-    emit.constant(node.dtype, node.shape.slice(2), arrayOf(node.dtype, lowest)),
-  ])
+  const offset = emit.constant(node.dtype, node.shape.slice(2), arrayOf(node.dtype, lowest))
+  return pointwise(emit, 'Add', [y, offset])
+}
+
+function maximum(node: AnyTensor, x: Value, lowering: Lowering): Value {
+  const { emit } = lowering
+  const window = windowOfNode(node)
+  if (isSamplesLast(emit, x)) return samplesFirst(emit, maximaOf(emit, samplesLast(emit, x), window, 1))
+  const columns = columnsThrough(node, lowering)
+  if (columns > 0 && columns <= fewColumns) return maximaOf(emit, x, window, 2)
+  const { x: from, window: bare } = prepared(emit, x, window)
+  return emit.op('MaxPool', [from], node, windowAttributes(bare))
 }
 
 /** Where each maximum is, as one flat index into the (padded) input: [N × C × positions]. */
@@ -74,24 +113,46 @@ function maxima(
   return { index: emit.reshape(index!, [sizeOf(shape)]), padded: from.shape, window: bare }
 }
 
-const maxPoolVjp: Rule = (node, [x, g], { emit }) => {
+const maxPoolVjp: Rule = (node, [x, g], lowering) => {
   checkFloat(node)
+  const { emit } = lowering
   if (g!.shape.includes(0)) return full(emit, node.dtype, node.shape, 0)
+  const columns = sizeOf(g!.shape) / sizeOf(pooledShape(node))
+  return columnsThrough(node, lowering) <= fewColumns
+    ? byMasks(emit, node, x!, g!, columns)
+    : byIndex(emit, node, x!, g!, columns)
+}
+
+/** Column by column in the order in which x is stored. */
+function byMasks(emit: Emitter, node: AnyTensor, x: Value, g: Value, columns: number): Value {
   const window = windowOfNode(node)
-  const { index, padded } = maxima(emit, x!, window)
-  const columns = sizeOf(g!.shape) / index.shape[0]!
-  const flat = emit.reshape(g!, [columns, index.shape[0]!])
+  const last = isSamplesLast(emit, x)
+  const selection = last
+    ? selectionOf(emit, samplesLast(emit, x), window, 1)
+    : selectionOf(emit, x, window, 2)
+  const shape = pooledShape(node)
+  const flat = emit.reshape(g, [columns, ...shape])
+  const parts = Array.from({ length: columns }, (_, v) => {
+    const column = emit.reshape(slice(emit, flat, [{ axis: 0, start: v, count: 1, step: 1 }]), shape)
+    const whole = select(emit, last ? samplesLast(emit, column) : column, selection)
+    return emit.reshape(last ? samplesFirst(emit, whole) : whole, [1, ...x.shape])
+  })
+  return emit.reshape(concat(emit, parts, 0), node.shape)
+}
+
+/** By a flat index, which all columns share. */
+function byIndex(emit: Emitter, node: AnyTensor, x: Value, g: Value, columns: number): Value {
+  const window = windowOfNode(node)
+  const { index, padded } = maxima(emit, x, window)
+  const flat = emit.reshape(g, [columns, index.shape[0]!])
   const zeros = full(emit, node.dtype, [sizeOf(padded)], 0)
-  const parts: Value[] = []
-  for (let v = 0; v < columns; v++) {
+  const parts = Array.from({ length: columns }, (_, v) => {
     const column = slice(emit, flat, [{ axis: 0, start: v, count: 1, step: 1 }])
-    const scattered = emit.op('ScatterElements', [zeros, index, emit.reshape(column, index.shape)], zeros, {
-      axis: 0,
-      reduction: 'add',
-    })
-    parts.push(emit.reshape(scattered, [1, ...padded]))
-  }
-  return emit.reshape(cropped(emit, concat(emit, parts, 0), x!.shape, window), node.shape)
+    const inputs = [zeros, index, emit.reshape(column, index.shape)]
+    const scattered = emit.op('ScatterElements', inputs, zeros, { axis: 0, reduction: 'add' })
+    return emit.reshape(scattered, [1, ...padded])
+  })
+  return emit.reshape(cropped(emit, concat(emit, parts, 0), x.shape, window), node.shape)
 }
 
 /** Cuts the padding of a window off the last axes, if it is there. */

@@ -9,6 +9,9 @@ import type { Rule, Rules } from './rule.ts'
 function reduce(emit: Emitter, opType: string, x: Value, node: AnyTensor): Value {
   const axes = node.attributes.axes as readonly number[]
   const keep = node.attributes.keep === true
+  if (opType !== 'ReduceSumSquare' && axes.every((axis) => x.shape[axis] === 1)) {
+    return emit.reshape(x, node.shape)
+  }
   const { value, order } = emit.stored(x)
   const over = axes.map((axis) => order[axis]!).sort((a, b) => a - b)
   const left = [...x.shape.keys()].filter((axis) => !axes.includes(axis))
@@ -24,10 +27,22 @@ const sum: Rule = (node, [x], lowering) => {
   if (x!.shape.includes(0)) return full(emit, node.dtype, node.shape, 0)
   const of = node.inputs[0]!
   const root = squared(of)
-  if (root !== undefined && lowering.uses(of) === 1 && !['int32', 'int64'].includes(of.dtype)) {
-    return reduce(emit, 'ReduceSumSquare', lowering.value(root), node)
+  const isFloating = of.dtype === 'float32' || of.dtype === 'float64'
+  if (root !== undefined && isFloating && lowering.uses(of) === 1) {
+    const base = lowering.value(root)
+    // Over other axes ReduceSumSquare is slower than the square and its sum.
+    if (sumsLastAxes(emit, base, node)) return reduce(emit, 'ReduceSumSquare', base, node)
   }
   return reduce(emit, 'ReduceSum', x!, node)
+}
+
+/** Whether the axes of a reduction are the last ones in memory. */
+function sumsLastAxes(emit: Emitter, x: Value, node: AnyTensor): boolean {
+  const axes = node.attributes.axes as readonly number[]
+  const { order } = emit.stored(x)
+  const kept = order.filter((_, axis) => x.shape[axis] !== 1 && !axes.includes(axis))
+  const gone = order.filter((_, axis) => x.shape[axis] !== 1 && axes.includes(axis))
+  return Math.max(...kept, -1) < Math.min(...gone, Infinity)
 }
 
 /** What a node is the square of. */

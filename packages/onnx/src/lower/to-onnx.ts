@@ -13,6 +13,7 @@ import { elementwiseRules } from './elementwise.ts'
 import { Emitter, type Value } from './emitter.ts'
 import { movementRules } from './movement.ts'
 import { poolRules } from './pool.ts'
+import { rectifyAfterPools } from './rectified-pool.ts'
 import { reduceRules } from './reduce.ts'
 import type { Lowering, Rules } from './rule.ts'
 import { windowRules } from './window.ts'
@@ -24,7 +25,10 @@ export interface ToOnnxOptions {
   readonly outputs?: readonly string[]
   /** Name of the model's graph. */
   readonly name?: string
-  /** Allows operators that only ONNX Runtime has (domain `com.microsoft`). Default: false, a file for everybody. */
+  /**
+   * Writes for ONNX Runtime on processors: with operators that only it has (domain `com.microsoft`), and samples last in
+   * memory where its kernels are quicker so. Default: false, a file for everybody.
+   */
   readonly contrib?: boolean
 }
 
@@ -56,12 +60,13 @@ export function toOnnx(graph: Graph, options: ToOnnxOptions = {}): OnnxFile {
   const emit = new Emitter(options.contrib ?? false)
   const values = new Map<AnyTensor, Value>()
   graph.inputs.forEach((input, i) => values.set(input, emit.input(inputs[i]!, input)))
-  const order = topologicalOrder(graph.outputs)
-  const lowering = loweringOf(emit, values, order, graph.outputs)
+  const computed = rectifyAfterPools(graph.outputs)
+  const order = topologicalOrder(computed)
+  const lowering = loweringOf(emit, values, order, computed)
   for (const node of order) {
     if (!values.has(node)) values.set(node, lower(node, lowering))
   }
-  const named = graph.outputs.map((output, i) => ({ name: outputs[i]!, value: values.get(output)! }))
+  const named = computed.map((output, i) => ({ name: outputs[i]!, value: values.get(output)! }))
   return { bytes: emit.write(named, { opset, name: options.name }), inputs, outputs }
 }
 

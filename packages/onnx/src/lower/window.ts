@@ -7,7 +7,7 @@ import {
   windowIndex,
   windowPositions,
 } from '@beyondgrad/tensor'
-import { concat, empty, expand, full, pad, slice } from './arrange.ts'
+import { concat, expand, full, pad, slice } from './arrange.ts'
 import type { Emitter, Value } from './emitter.ts'
 import type { NodeAttributes } from '../attribute.ts'
 import type { Rule, Rules } from './rule.ts'
@@ -26,10 +26,11 @@ export function windowAttributes({ kernel, stride, before, after, dilation }: Wi
   }
 }
 
-/** Adds the padding of a window around the spatial axes, which are the last ones. */
-export function padSpatial(emit: Emitter, x: Value, { before, after }: Window, value = 0): Value {
-  const lead = x.shape.slice(0, x.shape.length - before.length).map(() => 0)
-  return pad(emit, x, [...lead, ...before], [...lead, ...after], value)
+/** Adds the padding of a window around the spatial axes, of which there are `lead` before. */
+export function padSpatial(emit: Emitter, x: Value, { before, after }: Window, value = 0, lead = 2): Value {
+  const front = new Array<number>(lead).fill(0)
+  const back = new Array<number>(x.shape.length - lead - before.length).fill(0)
+  return pad(emit, x, [...front, ...before, ...back], [...front, ...after, ...back], value)
 }
 
 /** The same window on an input that has its padding already. */
@@ -38,25 +39,22 @@ export function withoutPadding(window: Window): Window {
   return { ...window, before: none, after: none }
 }
 
-/** The element of each window that is `offset` from its first, for all windows: [..., ...positions]. */
+/** The element of each window that is `offset` from its first, for all windows; the axes around stay. */
 export function tap(
   emit: Emitter,
   padded: Value,
   { stride, dilation }: Window,
   positions: Shape,
   offset: readonly number[],
+  lead = 2,
 ): Value {
-  const lead = padded.shape.length - positions.length
-  return slice(
-    emit,
-    padded,
-    positions.map((count, i) => ({
-      axis: lead + i,
-      start: offset[i]! * dilation[i]!,
-      count,
-      step: stride[i]!,
-    })),
-  )
+  const cuts = positions.map((count, i) => ({
+    axis: lead + i,
+    start: offset[i]! * dilation[i]!,
+    count,
+    step: stride[i]!,
+  }))
+  return slice(emit, padded, cuts)
 }
 
 /** Every offset inside a window, row-major. */
@@ -68,23 +66,54 @@ export function offsets(kernel: Shape): number[][] {
   return all
 }
 
-/** [A, B, ...spatial] → [A, B, elements, positions], or with the elements as another axis. */
-export function unfolded(emit: Emitter, x: Value, window: Window, axis = 2): Value {
-  const [a, b, ...spatial] = x.shape
+/** Where the spatial axes of an input are, and where the elements of the windows should be in the result. */
+export interface Unfolding {
+  /** Number of axes before the spatial ones. */
+  readonly lead: number
+  /** At most `lead`. */
+  readonly axis: number
+}
+
+/** [...lead, ...spatial, ...trail] → [...lead, places × trail], with an axis of the windows' elements put in. */
+export function unfolded(emit: Emitter, x: Value, window: Window, { lead, axis }: Unfolding): Value {
+  const spatial = x.shape.slice(lead, lead + window.kernel.length)
   const positions = windowPositions('unfold', spatial, window)
-  const places = sizeOf(positions)
-  const one = [a!, b!].toSpliced(axis, 0, 1)
-  if (x.shape.includes(0) || places === 0) {
-    return empty(emit, x.dtype, [...one.with(axis, sizeOf(window.kernel)), places])
-  }
-  const padded = padSpatial(emit, x, window)
+  const places = sizeOf(positions) * sizeOf(x.shape.slice(lead + spatial.length))
+  const one = x.shape.slice(0, lead).toSpliced(axis, 0, 1)
+  const padded = padSpatial(emit, x, window, 0, lead)
   const taps = offsets(window.kernel).map((offset) =>
-    emit.reshape(tap(emit, padded, window, positions, offset), [...one, places]),
+    emit.reshape(tap(emit, padded, window, positions, offset, lead), [...one, places]),
   )
   return concat(emit, taps, axis)
 }
 
-const unfold: Rule = (node, [x], { emit }) => emit.reshape(unfolded(emit, x!, windowOfNode(node)), node.shape)
+/** Kernels that pick one element each, for every channel: [channels × elements, 1, ...kernel]. */
+export function pickingKernels(emit: Emitter, channels: number, kernel: Shape): Value {
+  const elements = sizeOf(kernel)
+  const data = new Float32Array(channels * elements * elements)
+  for (let row = 0; row < channels * elements; row++) data[row * elements + (row % elements)] = 1
+  return emit.constant('float32', [channels * elements, 1, ...kernel], data)
+}
+
+/**
+ * A convolution of each channel with kernels that pick is twice as fast as slices that are joined. Where an input is
+ * infinite, its neighbours in a window become NaN.
+ */
+const unfold: Rule = (node, [x], { emit }) => {
+  if (x!.shape.includes(0)) return full(emit, node.dtype, node.shape, 0)
+  const window = windowOfNode(node)
+  const [samples, channels] = x!.shape
+  if (node.dtype !== 'float32' || window.kernel.length === 0) {
+    const columns = unfolded(emit, emit.settled(x!), window, { lead: 2, axis: 2 })
+    return emit.reshape(columns, node.shape)
+  }
+  const elements = sizeOf(window.kernel)
+  const positions = windowPositions('unfold', x!.shape.slice(2), window)
+  const picked = { shape: [samples!, channels! * elements, ...positions], dtype: node.dtype }
+  const kernels = pickingKernels(emit, channels!, window.kernel)
+  const attributes = { ...windowAttributes(window), group: channels! }
+  return emit.reshape(emit.op('Conv', [x, kernels], picked, attributes), node.shape)
+}
 
 /** [N, C × elements, positions] → [N, C, ...spatial], added up. */
 export function folded(emit: Emitter, y: Value, window: Window, spatial: Shape): Value {
