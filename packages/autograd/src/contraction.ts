@@ -8,6 +8,7 @@
 import {
   type AnyTensor,
   composite,
+  concat,
   defineComposite,
   matmul,
   mul,
@@ -249,32 +250,21 @@ const centredSumOfSquaresOp = /* @__PURE__ */ defineComposite({
         )
       },
     },
-    // Var(ga) = ḡ² ⟨ã²⟩ + ā² ⟨g̃²⟩ + ⟨g̃²ã²⟩ + 2ḡā c + 2ḡ ⟨g̃ã²⟩ + 2ā ⟨g̃²ã⟩ − c², with bars for means over samples, tildes
-    // for what is left, ⟨ ⟩ for means, c = ⟨g̃ã⟩. Nothing cancels as in ⟨g²⟩ − ⟨g⟩².
+    // With bars for means over samples and tildes for what is left, ga − ḡā = ḡã + g̃a and has the mean c = ⟨g̃ã⟩, so
+    // N Var = N ḡ²⟨ã²⟩ + Σ g̃²a² + Σ 2ḡg̃ ãa − N c². The first three are one product over 2N + 1 rows. Nothing cancels as
+    // in ⟨g²a²⟩ − ⟨ga⟩².
     {
       name: 'factored',
       expand: (inputs) => {
         const [g, a] = inputsOf(inputs).slice(0, 2).map(squeezed) as [Tensor, Tensor]
         const n = a.shape[0]!
         const gMean = g.mean([0], { keep: true })
-        const aMean = a.mean([0], { keep: true })
         const gRest = sub(g, gMean)
-        const aRest = sub(a, aMean)
-        const gSquare = square(gRest)
-        const aSquare = square(aRest)
-        const average = (left: Tensor, right: Tensor): Tensor => overSamples(left, right).mul(1 / n)
-        const gBar = samplesLast(gMean)
-        const aBar = groupsFirst(aMean)
-        const c = average(gRest, aRest)
-        const variance = square(gBar)
-          .mul(groupsFirst(aSquare.mean([0], { keep: true })))
-          .add(square(aBar).mul(samplesLast(gSquare.mean([0], { keep: true }))))
-          .add(average(gSquare, aSquare))
-          .add(gBar.mul(aBar).mul(c).mul(2))
-          .add(gBar.mul(average(gRest, aSquare)).mul(2))
-          .add(aBar.mul(average(gSquare, aRest)).mul(2))
-          .sub(square(c))
-        return variance.mul(n)
+        const aRest = sub(a, a.mean([0], { keep: true }))
+        const left = concat([square(gMean), square(gRest), mul(mul(gRest, gMean), 2)], 0)
+        const right = concat([sum(square(aRest), [0], { keep: true }), square(a), mul(aRest, a)], 0)
+        const c = overSamples(gRest, aRest)
+        return overSamples(left, right).sub(square(c).mul(1 / n))
       },
     },
   ],
