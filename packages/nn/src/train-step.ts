@@ -93,7 +93,6 @@ export function trainStep<T extends AnyTensor, const X extends Extensions = Reco
   return async (batch) => {
     const step = next++
     const watched = observers.map((observer) => observer.extensionsAt(step))
-    // The step that random leaves are drawn for is read when the run's turn has come.
     const run = kindOf(watched)
     running = step
     const results = (await run(batch.inputs, batch.targets as never)) as unknown as {

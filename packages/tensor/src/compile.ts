@@ -18,7 +18,7 @@ export type Arguments<A extends readonly unknown[]> = {
 export interface CompileOptions {
   /** Default: the engine that is current when the function runs. */
   readonly engine?: Engine | undefined
-  /** Asked at every run for the step that random leaves are drawn for. Default: always 0. */
+  /** Asked at every call for the step that random leaves are drawn for. Default: always 0. */
   readonly step?: (() => number) | undefined
 }
 
@@ -63,8 +63,9 @@ export function compile<A extends readonly AnyTensor[], R extends object>(
     const { placeholders, structure, request } = trace
     const bound = new Map(placeholders.map((input, i) => [input, values[i]!.data]))
     const engine = options.engine ?? currentEngine()
-    const feeds = (): readonly HostArray[] =>
-      feedsOf(request, { arguments: bound, live: true, step: options.step?.() ?? 0 }, engine)
+    // Asked now: a run that has to wait for its turn keeps the step that it was called for.
+    const step = options.step?.() ?? 0
+    const feeds = (): readonly HostArray[] => feedsOf(request, { arguments: bound, live: true, step }, engine)
     return (await runStructure(structure, request, engine, feeds, undefined)) as Evaluated<R>
   }
   const dispose = (): Promise<void> => {

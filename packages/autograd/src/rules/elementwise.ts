@@ -55,7 +55,7 @@ function elementwise({ partial, second }: Derivatives, vjp?: Rule['vjp']): Rule 
 const flat = elementwise({ partial: () => 0 })
 
 /** 1 where the condition holds: for piecewise linear ops. */
-const indicator = (condition: Tensor<'bool'>): Tensor => cast(condition, 'float32')
+const indicator = (condition: Tensor<'bool'>, like: Tensor): Tensor => cast(condition, like.dtype)
 
 const positive = (x: Tensor): Tensor<'bool'> => greater(x, 0)
 
@@ -83,7 +83,7 @@ export const elementwiseRules: Readonly<Record<string, Rule>> = {
     second: (z) => mul(mul(z, sub(1, z)), sub(1, mul(z, 2))),
   }),
   // Selection instead of multiplication: one pass over memory less, and 0 · ∞ can't arise.
-  relu: elementwise({ partial: (_z, [x]) => indicator(positive(x!)) }, (node, g) => [
+  relu: elementwise({ partial: (_z, [x]) => indicator(positive(x!), x!) }, (node, g) => [
     where(positive(node.inputs[0] as Tensor), g, 0),
   ]),
   add: elementwise({ partial: () => 1 }),
@@ -110,13 +110,13 @@ export const elementwiseRules: Readonly<Record<string, Rule>> = {
   // At a tie the first operand counts.
   maximum: elementwise({
     partial: (_z, [a, b], i) => {
-      const second = indicator(greater(b!, a!))
+      const second = indicator(greater(b!, a!), a!)
       return i === 1 ? second : sub(1, second)
     },
   }),
   minimum: elementwise({
     partial: (_z, [a, b], i) => {
-      const second = indicator(greater(a!, b!))
+      const second = indicator(greater(a!, b!), a!)
       return i === 1 ? second : sub(1, second)
     },
   }),

@@ -1,0 +1,42 @@
+/** @file The reference engine with a window in it: counts what it compiles and runs, and fails or waits on request. */
+import { type Engine, referenceEngine } from '@beyondgrad/tensor'
+
+export interface WatchedEngine extends Engine {
+  /** Graphs compiled so far. */
+  readonly compiled: number
+  readonly runs: number
+  /** Makes the next run fail. */
+  failNext(): void
+}
+
+export function watchedEngine(): WatchedEngine {
+  const engine = referenceEngine()
+  let [compiled, runs, failing] = [0, 0, false]
+  return {
+    ...engine,
+    get compiled(): number {
+      return compiled
+    },
+    get runs(): number {
+      return runs
+    },
+    failNext: () => {
+      failing = true
+    },
+    compile: async (graph) => {
+      compiled++
+      const executable = await engine.compile(graph)
+      return {
+        ...executable,
+        run: async (feeds, options) => {
+          runs++
+          if (failing) {
+            failing = false
+            throw new Error('out of order')
+          }
+          return executable.run(feeds, options)
+        },
+      }
+    },
+  }
+}
