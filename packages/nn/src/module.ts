@@ -44,7 +44,8 @@ export function Sequential(...layers: readonly (Layer | Readonly<Record<string, 
     layers.length === 1 && typeof first === 'object'
       ? Object.entries(first)
       : layers.map((layer, i) => [String(i), layer as Layer])
-  const wrong = named.find(([, layer]) => typeof layer !== 'function')
+  // A factory that was not called is a function, too, but has no parameters.
+  const wrong = named.find(([, layer]) => typeof layer !== 'function' || !('parameters' in layer))
   if (wrong !== undefined) {
     throw new BeyondgradError(
       'value',

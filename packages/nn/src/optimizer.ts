@@ -64,7 +64,7 @@ export function SGD(parameters: ParameterMap<Parameter>, options: SGDOptions): S
       rate.version++
     },
     update: (gradient) =>
-      updates([...parameters].filter(([p]) => p.trainable).flatMap(([p]) => step(p, gradient.get(p)))),
+      updates([...parameters].flatMap(([, p]) => (p.trainable ? step(p, gradient.get(p)) : []))),
   }
 }
 

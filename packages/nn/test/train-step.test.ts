@@ -2,6 +2,7 @@ import {
   type Batch,
   defineExtension,
   type Extension,
+  type Extensions,
   ggnFlow,
   gradientFlow,
   type ParameterMap,
@@ -16,7 +17,7 @@ const batch = (k: number): Batch => ({
     [1, k, -1],
     [0.5, -k, 2],
   ]),
-  targets: intTensor([k % 2, 1]) as Tensor<'int32'>,
+  targets: intTensor([k % 2, 1]),
 })
 
 const norms: Extension<ParameterMap<Tensor>> = defineExtension({
@@ -77,7 +78,7 @@ describe('trainStep', () => {
 
   it('traces once for each shape of a batch', async () => {
     const { train, engine } = training()
-    const small: Batch = { inputs: tensor([[1, 2, 3]]), targets: intTensor([0]) as Tensor<'int32'> }
+    const small: Batch = { inputs: tensor([[1, 2, 3]]), targets: intTensor([0]) }
     for (const each of [batch(1), batch(2), small, batch(3), small]) await train(each)
     expect(engine.compiled).toBe(2)
     expect(engine.runs).toBe(5)
@@ -107,7 +108,7 @@ describe('trainStep', () => {
   it('shows observers what they ask for, when they ask for it, in order', async () => {
     const seen: (readonly [number, readonly string[], number])[] = []
     const everyOther: Observer = {
-      extensionsAt: (step) => (step % 2 === 0 ? { watched: norms } : {}),
+      extensionsAt: (step): Extensions => (step % 2 === 0 ? { watched: norms } : {}),
       record: (step, results) => {
         const values = results.watched as ParameterMap<NDArray> | undefined
         seen.push([step, Object.keys(results), values === undefined ? 0 : values.get('2.bias').data.length])
@@ -165,7 +166,7 @@ describe('trainStep', () => {
   it('stops at a NaN in the batch before anything is changed', async () => {
     const { train, weights } = training()
     const before = weights()
-    const bad: Batch = { inputs: tensor([[1, NaN, 0]]), targets: intTensor([1]) as Tensor<'int32'> }
+    const bad: Batch = { inputs: tensor([[1, NaN, 0]]), targets: intTensor([1]) }
     await expect(train(bad)).rejects.toThrow(DataError)
     await expect(train(bad)).rejects.toThrow(/contains NaN at \[0, 1\] \(shape \[1, 3\]\)/)
     expect(weights()).toEqual(before)

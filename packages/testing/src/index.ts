@@ -11,3 +11,14 @@ export {
   type RandomInputOptions,
   randomInputs,
 } from './random-graph.ts'
+export { type BruteForce, bruteForce, type Matrix, type Problem } from './brute-force.ts'
+export { type Definition, definitions, type MonteCarloDefinition, monteCarloDiagonal } from './definitions.ts'
+export {
+  checkExtension,
+  checkResult,
+  type Demand,
+  type ExtensionCheck,
+  type ResultCheck,
+} from './extension.ts'
+export { checkEngine, type EngineOptions } from './engine.ts'
+export { checkRule } from './rule.ts'

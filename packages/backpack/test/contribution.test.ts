@@ -1,0 +1,124 @@
+/** @file Every method of a contribution says the same as P itself, whatever form its factors have. */
+import {
+  backward,
+  type Contribution,
+  crossEntropy,
+  defineExtension,
+  type Extension,
+  gradientFlow,
+  type Module,
+  type ParameterMap,
+} from '@beyondgrad/autograd'
+import { Conv2d, Flatten, Linear, moduleOf, Sequential, Tanh } from '@beyondgrad/nn'
+import {
+  concat,
+  evaluate,
+  fillRandom,
+  intTensor,
+  matmul,
+  referenceEngine,
+  reshape,
+  sizeOf,
+  sum,
+  tensor,
+  type Tensor,
+  transposeLast,
+} from '@beyondgrad/tensor'
+import { describe, expect, it } from 'vitest'
+
+const samples = 5
+const seed = 3
+
+function numbers(shape: readonly number[], stream: string): Tensor {
+  const data = new Float32Array(sizeOf(shape))
+  fillRandom({ distribution: 'normal', seed, stream }, 0, 1, 1, data.length, data)
+  return tensor(data, { shape, dtype: 'float32' })
+}
+
+const labels = intTensor([0, 2, 1, 2, 0])
+
+const shared = Linear(4, 4, { seed: 1 })
+const nets: Readonly<Record<string, { readonly input: readonly number[]; readonly model: Module }>> = {
+  'single positions (closed forms)': {
+    input: [samples, 4],
+    model: Sequential(Linear(4, 5, { seed: 1 }), Tanh(), Linear(5, 3, { seed: 2 })),
+  },
+  'few positions (Gram)': {
+    input: [samples, 2, 6],
+    model: Sequential(Linear(6, 7, { seed: 1 }), Tanh(), Flatten(), Linear(14, 3, { seed: 2 })),
+  },
+  'many positions and groups (direct)': {
+    input: [samples, 4, 5, 5],
+    model: Sequential(
+      Conv2d(4, 4, 2, { groups: 2, padding: 1, seed: 1 }),
+      Tanh(),
+      Flatten(),
+      Linear(144, 3, { seed: 2 }),
+    ),
+  },
+  'a layer used twice': {
+    input: [samples, 4],
+    model: Sequential(shared, Tanh(), shared, Linear(4, 3, { seed: 2 })),
+  },
+  'a parameter joined with itself': {
+    input: [samples, 4],
+    model: (() => {
+      const half = Linear(4, 3, { seed: 1, bias: false })
+      const [weight] = [...half.parameters].map(([p]) => p)
+      const doubled = (x: Tensor): Tensor =>
+        matmul(concat([x, x], 1), concat([transposeLast(weight!.value), transposeLast(weight!.value)], 0))
+      return moduleOf(doubled, [weight!])
+    })(),
+  },
+}
+
+const weights = numbers([samples], 'weights')
+
+/** All that a contribution offers, next to the same from P. */
+const both: Extension<ParameterMap<Record<string, readonly [Tensor, Tensor]>>> = defineExtension({
+  name: 'both',
+  flow: gradientFlow,
+  parameter: ({
+    contribution,
+    parameter,
+  }: {
+    contribution: Contribution
+    parameter: { shape: readonly number[] }
+  }) => {
+    const all = contribution.materialize()
+    const flat = reshape(all, [samples, -1])
+    const vector = numbers(parameter.shape, 'vector')
+    const total = sum(all, [0])
+    const mean = all.mean([0], { keep: true })
+    const column = reshape(weights, [samples, ...parameter.shape.map(() => 1)])
+    return {
+      sum: [contribution.sum(), total],
+      weightedSum: [contribution.weightedSum(weights), sum(all.mul(column), [0])],
+      squaredNorm: [contribution.squaredNorm(), sum(flat.square(), [1])],
+      sumOfSquares: [contribution.sumOfSquares(), sum(all.square(), [0])],
+      centredSumOfSquares: [contribution.centredSumOfSquares(), sum(all.sub(mean).square(), [0])],
+      gram: [contribution.gram(), matmul(flat, transposeLast(flat))],
+      dot: [contribution.dot(vector), sum(all.mul(vector), all.shape.map((_, i) => i).slice(1))],
+    } as const
+  },
+})
+
+describe.each(Object.entries(nets))('%s', (_name, { input, model }) => {
+  it('says the same by every method as its per-sample gradients', async () => {
+    const loss = crossEntropy(model(numbers(input, 'input')), labels)
+    const { result } = await evaluate(backward(loss, { result: both }), { engine: referenceEngine() })
+    expect(result.size).toBeGreaterThan(0)
+    for (const [parameter, methods] of result) {
+      for (const [method, [found, expected]] of Object.entries(methods)) {
+        expect(found.shape, `${method} of ${parameter.name}`).toEqual(expected.shape)
+        const scale = Math.max(...expected.data.map(Math.abs))
+        expect(scale, `${method} of ${parameter.name}`).toBeGreaterThan(0)
+        found.data.forEach((value, i) => {
+          expect(Math.abs(value - expected.data[i]!), `${method} of ${parameter.name}`).toBeLessThan(
+            1e-12 * scale + 1e-15,
+          )
+        })
+      }
+    }
+  })
+})

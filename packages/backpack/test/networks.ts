@@ -1,0 +1,14 @@
+/** @file All networks that the quantities are checked on. */
+import { branching, convolutional, plain, sequences } from './layer-networks.ts'
+import type { Network } from './network.ts'
+import { combined, tied, unusual } from './parameter-networks.ts'
+
+export const networks: readonly Network[] = [
+  ...plain,
+  ...convolutional,
+  ...branching,
+  ...sequences,
+  ...unusual,
+  ...tied,
+  ...combined,
+]

@@ -1,0 +1,163 @@
+/** @file What can't be computed is refused, with a sentence that says what, where, and what to do. */
+import {
+  backward,
+  crossEntropy,
+  type Extension,
+  mseLoss,
+  type ParameterMap,
+  parameter,
+} from '@beyondgrad/autograd'
+import { Linear, moduleOf, Sequential, Tanh } from '@beyondgrad/nn'
+import {
+  BeyondgradError,
+  evaluate,
+  intTensor,
+  matmul,
+  square,
+  sub,
+  sum,
+  tanh,
+  tensor,
+  type Tensor,
+} from '@beyondgrad/tensor'
+import { describe, expect, it } from 'vitest'
+import {
+  BatchGradient,
+  BatchL2,
+  DiagGGN,
+  DiagGGNMC,
+  DiagHessian,
+  Gradient,
+  SumGradSquared,
+  Variance,
+} from '../src/index.ts'
+
+const x = tensor([
+  [1, 2, 3],
+  [0, -1, 1],
+])
+const y = intTensor([0, 1])
+const net = () => Sequential(Linear(3, 4, { seed: 1 }), Tanh(), Linear(4, 2, { seed: 2 }))
+
+function refusal(loss: Tensor, extension: Extension<ParameterMap<Tensor>>): BeyondgradError {
+  try {
+    backward(loss, { quantity: extension })
+  } catch (error) {
+    if (error instanceof BeyondgradError) return error
+    throw error
+  }
+  throw new Error('it was not refused')
+}
+
+const beyond = {
+  BatchGradient: BatchGradient(),
+  BatchL2: BatchL2(),
+  SumGradSquared: SumGradSquared(),
+  Variance: Variance(),
+  DiagGGN: DiagGGN(),
+  DiagGGNMC: DiagGGNMC(),
+  DiagHessian: DiagHessian(),
+}
+
+describe.each(Object.entries(beyond))('%s', (_name, extension) => {
+  it('is refused where samples mix, naming the op', () => {
+    const model = net()
+    const output = model(x)
+    const loss = crossEntropy(sub(output, output.mean([0], { keep: true })), y)
+    expect(refusal(loss, extension)).toMatchObject({
+      code: 'mixed-samples',
+      message: `${extension.name}: op "sum" on [2, 2] mixes samples, so that no sample has a contribution of its own`,
+    })
+  })
+
+  it('is refused for terms of parameters alone, naming the parameters', () => {
+    const model = net()
+    const decay = square(model.parameters.get('0.weight').value).sum()
+    const failure = refusal(crossEntropy(model(x), y).add(decay), extension)
+    expect(failure.code).toBe('not-a-loss')
+    expect(failure.message).toContain('terms of parameters alone (0.weight)')
+  })
+
+  it('is refused for a loss that nobody marked', () => {
+    const failure = refusal(square(net()(x)).sum(), extension)
+    expect(failure.code).toBe('not-a-loss')
+    expect(failure.message).toContain(extension.name)
+  })
+})
+
+describe('Gradient', () => {
+  it('is there in all three cases', async () => {
+    const model = net()
+    const output = model(x)
+    const decay = square(model.parameters.get('0.weight').value).sum()
+    const losses = [
+      crossEntropy(sub(output, output.mean([0], { keep: true })), y),
+      crossEntropy(output, y).add(decay),
+      square(output).sum(),
+    ]
+    for (const loss of losses) {
+      const { gradient } = await evaluate(backward(loss, { gradient: Gradient() }))
+      expect(gradient.names).toEqual(['0.weight', '0.bias', '2.weight', '2.bias'])
+      expect(Array.from(gradient.get('0.weight').data).every((g) => g !== 0)).toBe(true)
+    }
+  })
+})
+
+describe('DiagHessian', () => {
+  const w = parameter('w', { shape: [3, 3], dtype: 'float32', data: new Float32Array(9).fill(0.3) })
+  const target = tensor([
+    [1, 0, 0],
+    [0, 1, 0],
+  ])
+  const refusedFor = (forward: (x: Tensor) => Tensor): string =>
+    refusal(mseLoss(moduleOf(forward, [w])(x), target), DiagHessian()).message
+
+  it('says at which op a weight meets itself', () => {
+    expect(refusedFor((a) => matmul(tanh(matmul(a, w.value)), w.value))).toBe(
+      'diag-hessian: a parameter reaches op "matmul" through two inputs (a tied weight, or a product of branches); the exact Hessian of that is not available yet',
+    )
+  })
+
+  it('says which op bends a weight before it meets the samples', () => {
+    expect(refusedFor((a) => matmul(a, square(w.value)))).toBe(
+      'diag-hessian: op "square" bends parameter "w" before it meets the samples; the exact Hessian of that is not available yet',
+    )
+    expect(refusedFor((a) => matmul(a, w.value.div(sum(square(w.value)).sqrt())))).toContain(
+      'bends parameter "w"',
+    )
+  })
+
+  it('counts its columns, and refuses more than the limit with an alternative', () => {
+    const deep = Sequential(net(), Tanh(), Linear(2, 2, { seed: 3 }))
+    const loss = crossEntropy(deep(x), y)
+    // One column for the loss, two for what the upper tanh bends; the lower one's stay a diagonal.
+    expect(() => backward(loss, { h: DiagHessian() }, { limit: 3 })).not.toThrow()
+    expect(() => backward(loss, { h: DiagHessian() }, { limit: 2 })).toThrow(
+      /^diag-hessian: the exact form needs more than 2 columns \(\d+ so far, \d+ of them at op "\w+"\); raise the option limit, or use a stochastic quantity such as DiagGGNMC$/,
+    )
+  })
+})
+
+describe('frozen parameters', () => {
+  it('have no results, and change none', async () => {
+    const model = net()
+    const all = backward(crossEntropy(model(x), y), beyond)
+    const some = backward(crossEntropy(model(x), y), beyond, {
+      parameters: model.parameters.map((p) => p.as({ trainable: p.name.startsWith('0') })),
+    })
+    const [whole, part] = [await evaluate(all), await evaluate(some)]
+    for (const key of Object.keys(beyond) as (keyof typeof beyond)[]) {
+      expect(part[key].names).toEqual(['0.weight', '0.bias'])
+      for (const [parameter, { data }] of part[key]) {
+        expect(Array.from(data)).toEqual(Array.from(whole[key].get(parameter).data))
+      }
+    }
+  })
+
+  it('that do not influence the loss are named', () => {
+    const [used, other] = [net(), Linear(2, 2, { seed: 9 })]
+    expect(() =>
+      backward(crossEntropy(used(x), y), { v: Variance() }, { parameters: [other.parameters.get('bias')] }),
+    ).toThrow('parameter "bias" does not influence the loss; leave it out')
+  })
+})

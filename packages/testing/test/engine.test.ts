@@ -1,0 +1,74 @@
+import { type Engine, type Graph, type HostArray, referenceEngine } from '@beyondgrad/tensor'
+import { describe, expect, it } from 'vitest'
+import { checkEngine } from '../src/index.ts'
+
+/** The reference engine with a fault in what its executables take or give. */
+function faulty(
+  fault: (results: readonly HostArray[], feeds: readonly HostArray[], graph: Graph) => readonly HostArray[],
+): Engine {
+  const engine = referenceEngine()
+  return {
+    ...engine,
+    name: 'faulty',
+    compile: async (graph) => {
+      const executable = await engine.compile(graph)
+      return {
+        ...executable,
+        run: async (feeds, options) => fault(await executable.run(feeds, options), feeds, graph),
+      }
+    },
+  }
+}
+
+describe('checkEngine', () => {
+  it('accepts the reference engine, new or used', async () => {
+    const engine = referenceEngine()
+    await checkEngine(engine, { graphs: 30 })
+    await checkEngine(engine, { graphs: 5, seed: 900, gradients: false, operations: ['add', 'matmul'] })
+  })
+
+  it('rejects an engine that computes one op a little wrong, and names the op', async () => {
+    const engine = faulty((results, _feeds, graph) =>
+      graph.outputs.map((output, i) =>
+        output.op.name === 'tanh' ? (results[i] as Float64Array).map((x) => x * (1 + 1e-6)) : results[i]!,
+      ),
+    )
+    await expect(checkEngine(engine)).rejects.toThrow(/^faulty, random graph \d+, op "tanh" \[.*\]: element/)
+  })
+
+  it('rejects an engine that writes into what it is fed', async () => {
+    const engine = faulty((results, feeds) => {
+      if (feeds[0] instanceof Float64Array) feeds[0][0] = 9
+      return results
+    })
+    await expect(checkEngine(engine)).rejects.toThrow('faulty: an input was written to')
+  })
+
+  it('rejects an engine that hands out what it is fed', async () => {
+    const engine = faulty((results, feeds, graph) =>
+      graph.outputs.map((output, i) => feeds[graph.inputs.indexOf(output)] ?? results[i]!),
+    )
+    await expect(checkEngine(engine)).rejects.toThrow('faulty: an input was written to')
+  })
+
+  it('rejects an engine whose runs get into each other’s way', async () => {
+    let kept: readonly HostArray[] | undefined
+    const engine = faulty((results, _feeds, graph) => {
+      const compiled =
+        graph.outputs.some(({ op }) => op.name === 'exp') && graph.inputs[0]!.shape.length === 2
+      return compiled ? (kept ??= results) : results
+    })
+    await expect(checkEngine(engine)).rejects.toThrow('faulty, run 2 of a compiled function')
+  })
+
+  it('says which graph an engine failed on', async () => {
+    const engine: Engine = {
+      ...referenceEngine(),
+      name: 'empty',
+      compile: () => Promise.reject(new Error('not today')),
+    }
+    await expect(checkEngine(engine)).rejects.toThrow(
+      'empty, an input that is an output (data [2, 2], sum []): Error: not today',
+    )
+  })
+})

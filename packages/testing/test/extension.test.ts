@@ -1,0 +1,136 @@
+import {
+  defineExtension,
+  type Extension,
+  ggnFlow,
+  gradientFlow,
+  hessianFlow,
+  type ParameterMap,
+} from '@beyondgrad/autograd'
+import { square, type Tensor } from '@beyondgrad/tensor'
+import { describe, expect, it } from 'vitest'
+import { checkExtension, checkResult, definitions, monteCarloDiagonal } from '../src/index.ts'
+import { classification, inputs, network, regression } from './problems.ts'
+
+type Quantity = Extension<ParameterMap<Tensor>>
+
+const batchGradient: Quantity = defineExtension({
+  name: 'individual gradients',
+  flow: gradientFlow,
+  parameter: ({ contribution }) => contribution.materialize(),
+})
+
+const quantities: Readonly<Record<keyof typeof definitions, Quantity>> = {
+  gradient: defineExtension({
+    name: 'sum',
+    flow: gradientFlow,
+    parameter: ({ contribution }) => contribution.sum(),
+  }),
+  'batch-gradient': batchGradient,
+  'batch-l2': defineExtension({
+    name: 'norms',
+    flow: gradientFlow,
+    parameter: ({ contribution }) => contribution.squaredNorm(),
+  }),
+  'sum-grad-squared': defineExtension({
+    name: 'squares',
+    flow: gradientFlow,
+    parameter: ({ contribution }) => contribution.sumOfSquares(),
+  }),
+  variance: defineExtension({
+    name: 'spread',
+    flow: gradientFlow,
+    parameter: ({ contribution }) => contribution.centredSumOfSquares().mul(1 / contribution.samples),
+  }),
+  'diag-ggn': defineExtension({
+    name: 'ggn',
+    flow: ggnFlow(),
+    parameter: ({ contribution }) => contribution.sumOfSquares(),
+  }),
+  'diag-hessian': defineExtension({
+    name: 'hessian',
+    flow: hessianFlow,
+    parameter: ({ contribution }) => contribution.sumOfSquares(),
+  }),
+}
+
+const names = Object.keys(definitions) as (keyof typeof definitions)[]
+
+describe('checkExtension', () => {
+  it.each(names)('accepts what agrees with the definition of %s', async (name) => {
+    const definition = definitions[name]
+    for (const reduction of ['mean', 'sum'] as const) {
+      await checkExtension(quantities[name], { ...regression(reduction), definition })
+      await checkExtension(quantities[name], { ...classification(reduction), definition })
+    }
+  })
+
+  it.each(names.filter((name) => name !== 'gradient'))(
+    'rejects the gradient in place of %s',
+    async (name) => {
+      const check = checkExtension(quantities.gradient, {
+        ...regression('mean'),
+        definition: definitions[name],
+      })
+      await expect(check).rejects.toThrow(/^sum of "w": /)
+    },
+  )
+
+  it('accepts Monte-Carlo columns with the very draws that the definition makes, and no others', async () => {
+    const drawn = (seed: number): Quantity =>
+      defineExtension({
+        name: 'mc',
+        flow: ggnFlow({ samples: 2, seed }),
+        parameter: ({ contribution }) => contribution.sumOfSquares(),
+      })
+    const definition = monteCarloDiagonal({ loss: 'cross-entropy', samples: 2, seed: 4 })
+    await checkExtension(drawn(4), { ...classification('mean'), definition })
+    await expect(checkExtension(drawn(5), { ...classification('mean'), definition })).rejects.toThrow(
+      'mc of "w"',
+    )
+    const squares = monteCarloDiagonal({ loss: 'mse', samples: 2, seed: 4, factor: 1 / 2 })
+    await checkExtension(drawn(4), { ...regression('mean'), definition: squares })
+  })
+
+  it('refuses a loss whose samples depend on each other', async () => {
+    const { loss, targets } = regression('mean')
+    const inner = network()
+    const model = Object.assign((x: Tensor) => inner(x).sub(inner(x).mean([0])), {
+      parameters: inner.parameters,
+    })
+    const check = checkExtension(quantities.gradient, {
+      model,
+      loss,
+      inputs,
+      targets,
+      definition: definitions.gradient,
+    })
+    await expect(check).rejects.toThrow(/neither the sum nor the mean of what its samples have alone/)
+  })
+})
+
+describe('checkResult', () => {
+  const total = defineExtension(
+    {
+      name: 'total',
+      flow: gradientFlow,
+      parameter: ({ contribution }) => square(contribution.sum()).sum(),
+    },
+    ({ byParameter }) => ({
+      norm: [...byParameter].map(([, x]) => x).reduce((a, b) => a.add(b)),
+      count: byParameter.size,
+    }),
+  )
+
+  it('hands over the evaluated result, whatever its shape, beside brute force', async () => {
+    await checkResult(total, {
+      ...regression('sum'),
+      compare: async ({ norm, count }, at, demand) => {
+        expect(count).toBe(at.parameters.length)
+        const gradients = await Promise.all(at.parameters.map((p) => at.gradient(p)))
+        const expected = gradients.flatMap((g) => Array.from(g)).reduce((sum, g) => sum + g * g, 0)
+        demand('norm', norm, [expected])
+        expect(() => demand('norm', norm, [expected + 1e-3])).toThrow(/^total norm: element \[\] is/)
+      },
+    })
+  })
+})

@@ -1,0 +1,42 @@
+import { opsWithRules } from '@beyondgrad/autograd'
+import { formatShape, type Tensor, topologicalOrder } from '@beyondgrad/tensor'
+import { describe, expect, it } from 'vitest'
+import { operations, randomExpressions, randomInputs } from '../src/index.ts'
+
+const seeds = Array.from({ length: 400 }, (_, seed) => seed)
+const printed = (graph: readonly Tensor[]): string[] =>
+  graph.map((x) => `${x.op.name} ${formatShape(x.shape)} ${JSON.stringify(x.attributes)}`)
+
+describe('random graphs', () => {
+  it('contain every op that has a rule', () => {
+    const seen = new Set<string>()
+    for (const seed of seeds) {
+      const graph = randomExpressions(randomInputs({ seed }), { seed })
+      for (const { op } of topologicalOrder(graph)) seen.add(op.name)
+    }
+    // Guards are for data that people bring.
+    expect(opsWithRules().filter((name) => !seen.has(name))).toEqual(['guard'])
+  })
+
+  it('are made of the operations that are asked for, each of which finds something to work on', () => {
+    for (const name of operations) {
+      const made = seeds.flatMap((seed) =>
+        randomExpressions(randomInputs({ seed }), { seed, operations: [name] }),
+      )
+      expect(made.length, name).toBeGreaterThan(seeds.length)
+    }
+  })
+
+  it('depend on the seed and the shapes of their inputs alone', () => {
+    const [some, others] = [randomInputs({ seed: 3 }), randomInputs({ seed: 3 }).map((x) => x.mul(2))]
+    const [first, second] = [some, others].map((inputs) => randomExpressions(inputs, { seed: 5, steps: 20 }))
+    expect(printed(first!)).toEqual(printed(second!))
+    expect(printed(first!)).not.toEqual(printed(randomExpressions(some, { seed: 6, steps: 20 })))
+  })
+
+  it('begin as shorter ones do', () => {
+    const inputs = randomInputs({ seed: 3 })
+    const [long, short] = [12, 4].map((steps) => randomExpressions(inputs, { seed: 9, steps }))
+    expect(printed(long!.slice(0, 4))).toEqual(printed(short!))
+  })
+})
