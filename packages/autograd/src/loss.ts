@@ -4,7 +4,6 @@
  * whose outer products average to it. Formulas: specs in the docs, section "Loss Hessian".
  */
 import {
-  abs,
   type AnyTensor,
   BeyondgradError,
   build,
@@ -23,12 +22,12 @@ import {
   log,
   logSoftmax,
   matmul,
+  maximum,
   mul,
   neg,
   oneHot,
   type Op,
   random,
-  relu,
   reshape,
   sameShape,
   sigmoid,
@@ -199,14 +198,11 @@ const squaredErrorNode = /* @__PURE__ */ defineLoss({
 
 const logisticNode = /* @__PURE__ */ defineLoss({
   name: 'bce-with-logits',
-  // max(f, 0) − f y + log(1 + e^−|f|)
+  // log(1 + e^f) − f y. The shift m keeps exp from overflowing and cancels in every derivative, at f = 0 too.
   sum: ({ output, target }) => {
-    const soft = log(exp(neg(abs(output))).add(1))
-    return sum(
-      relu(output)
-        .sub(output.mul(target as Tensor))
-        .add(soft),
-    )
+    const m = maximum(output, 0)
+    const softplus = log(exp(output.sub(m)).add(exp(neg(m)))).add(m)
+    return sum(softplus.sub(output.mul(target as Tensor)))
   },
   terms: ({ output }) => sizeOf(output.shape),
   hessianRoot: ({ output }) => {
