@@ -9,7 +9,7 @@ import {
 } from '@beyondgrad/tensor'
 import { analyse, type AnalysisOptions } from './analysis.ts'
 import type { Context, Extension, Extensions, Results } from './extension.ts'
-import type { FlowOptions } from './flow.ts'
+import type { Flow, FlowOptions } from './flow.ts'
 import type { Parameter, ParameterMap } from './parameter.ts'
 
 export interface BackwardOptions {
@@ -50,24 +50,24 @@ export function backward<const X extends Extensions>(
     lossScale: analysis.losses[0]?.scale ?? constant(1),
     parameters: analysis.parameters,
   }
-  const flows = new Map<string, (parameter: Parameter) => unknown>()
-  const finished = new Map<string, unknown>()
-  const running = new Set<string>()
+  const flows = new Map<Flow<unknown>, (parameter: Parameter) => unknown>()
+  // By object, not by name: equal expressions are merged later anyway, and different ones must not be.
+  const finished = new Map<Extension<unknown>, unknown>()
+  const running = new Set<Extension<unknown>>()
 
   const run = (extension: Extension<unknown>): unknown => {
     checkExtension(extension)
     const spec = extension['~spec']
-    if (finished.has(spec.identity)) return finished.get(spec.identity)
-    if (running.has(spec.identity)) {
+    if (finished.has(extension)) return finished.get(extension)
+    if (running.has(extension)) {
       throw new BeyondgradError('value', `extension "${extension.name}" needs itself`)
     }
-    running.add(spec.identity)
+    running.add(extension)
     const needs = Object.fromEntries(Object.entries(spec.needs).map(([key, need]) => [key, run(need)]))
-    const key = JSON.stringify([spec.flow.name, spec.flow.options])
-    let arrive = flows.get(key)
+    let arrive = flows.get(spec.flow)
     if (arrive === undefined) {
       arrive = spec.flow.run(analysis, flowOptions, extension.name)
-      flows.set(key, arrive)
+      flows.set(spec.flow, arrive)
     }
     const byParameter = namedMap(
       analysis.parameters.map((parameter) => {
@@ -76,8 +76,8 @@ export function backward<const X extends Extensions>(
       }),
     )
     const result = spec.finish({ byParameter, needs, context })
-    running.delete(spec.identity)
-    finished.set(spec.identity, result)
+    running.delete(extension)
+    finished.set(extension, result)
     return result
   }
   return Object.fromEntries(

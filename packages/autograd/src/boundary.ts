@@ -142,7 +142,8 @@ function convolutionWeight(at: Boundary, cotangent: Tensor, columns: boolean): L
       return reshape(ruleTotal(at, cotangent), [groups, out / groups, sizeOf(inner)])
     },
     toOperand: (result, ahead) => reshape(result, [...result.shape.slice(0, ahead), ...weight.shape]),
-    key: 2,
+    // Another number of groups is another layout.
+    key: 2 + 8 * groups,
   }
 }
 

@@ -11,6 +11,7 @@ import {
   concat,
   defineComposite,
   matmul,
+  maximum,
   mul,
   ones,
   type Op,
@@ -170,7 +171,8 @@ const squaredNormOp = /* @__PURE__ */ defineComposite({
         const [cotangent, input] = inputsOf(inputs) as [Tensor, Tensor]
         const left = matmul(transposeLast(cotangent), cotangent)
         const right = matmul(transposeLast(input), input)
-        return sum(mul(left, right), [-3, -2, -1])
+        // Round-off of positions that cancel must not make a square negative.
+        return maximum(sum(mul(left, right), [-3, -2, -1]), 0)
       },
     },
   ],
@@ -264,7 +266,7 @@ const centredSumOfSquaresOp = /* @__PURE__ */ defineComposite({
         const left = concat([square(gMean), square(gRest), mul(mul(gRest, gMean), 2)], 0)
         const right = concat([sum(square(aRest), [0], { keep: true }), square(a), mul(aRest, a)], 0)
         const c = overSamples(gRest, aRest)
-        return overSamples(left, right).sub(square(c).mul(1 / n))
+        return maximum(overSamples(left, right).sub(square(c).mul(1 / n)), 0)
       },
     },
   ],

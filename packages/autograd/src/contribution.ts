@@ -6,6 +6,7 @@ import {
   add,
   BeyondgradError,
   concat,
+  guard,
   matmul,
   mul,
   reshape,
@@ -235,11 +236,17 @@ export function columnsOf(
       }
       if (chunks.length === 0) return zeros([0, samples, ...shape])
       return concat(
-        chunks.map(({ use, weight }) => mul(use.place(perSampleOf(use.factors), 2), weight.sqrt())),
+        chunks.map(({ use, weight }) => mul(use.place(perSampleOf(use.factors), 2), root(weight))),
         0,
       )
     },
   }
+}
+
+/** √w; there is none of a negative scale. */
+function root(weight: Tensor): Tensor {
+  const what = 'materialize: the scale of the loss'
+  return guard(weight, weight, { kind: 'not-negative', what }).sqrt()
 }
 
 function weightedSquares({ use, weight }: WeightedUse): Tensor {

@@ -25,11 +25,16 @@ export function parametersOf(
     if (found !== undefined && !leaves.has(found.cell)) leaves.set(found.cell, node)
   }
   if (wanted === undefined) {
-    return namedMap(
-      [...leaves]
-        .filter(([cell]) => cell.trainable)
-        .map(([cell, leaf]) => [parameterOf(cell), leaf] as const),
-    )
+    const found = [...leaves].filter(([cell]) => cell.trainable)
+    const names = found.map(([cell]) => cell.name)
+    const twice = names.find((name, i) => names.indexOf(name) !== i)
+    if (twice !== undefined) {
+      throw new BeyondgradError(
+        'value',
+        `two parameters of this loss are called "${twice}": join their models to one, as in Sequential({ encoder, decoder }), or give their parameters other names with qualified()`,
+      )
+    }
+    return namedMap(found.map(([cell, leaf]) => [parameterOf(cell), leaf] as const))
   }
   const list = Array.isArray(wanted)
     ? (wanted as readonly Parameter[])

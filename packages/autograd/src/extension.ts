@@ -38,7 +38,7 @@ export type Merge<R> =
 
 export interface ExtensionSpec<N extends Extensions, A, P, R> {
   readonly name: string
-  /** Identity: extensions with the same name and options are computed once. */
+  /** What tells apart extensions of one name: in messages, and from one training step to the next. */
   readonly options?: Readonly<Record<string, string | number | boolean | null>>
   /** Extensions whose finished results arrive in both hooks. */
   readonly needs?: N

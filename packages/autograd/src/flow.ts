@@ -16,7 +16,7 @@ export interface FlowOptions {
   readonly limit: number
 }
 
-/** Delivers something of type `Arrives` at each parameter. Flows with the same name and options run once. */
+/** Delivers something of type `Arrives` at each parameter. A flow runs once however many extensions ride on it. */
 export interface Flow<out Arrives> {
   readonly name: string
   readonly options: Readonly<Record<string, string | number | boolean>>
@@ -55,6 +55,16 @@ export interface GGNFlowOptions {
 /** Columns V of the generalised Gauss-Newton matrix, G = Σ V Vᵀ. */
 export function ggnFlow(options: GGNFlowOptions = {}): Flow<Columns> {
   const { samples = 'exact', seed = 0 } = options
+  // The same options are the same flow, so that extensions share its sweep.
+  const key = `${samples} ${samples === 'exact' ? '' : seed}`
+  let flow = ggnFlows.get(key)
+  if (flow === undefined) ggnFlows.set(key, (flow = makeGGNFlow(samples, seed)))
+  return flow
+}
+
+const ggnFlows = /* @__PURE__ */ new Map<string, Flow<Columns>>()
+
+function makeGGNFlow(samples: 'exact' | number, seed: number): Flow<Columns> {
   const start = ({ definition, output, target }: MarkedLoss) =>
     samples === 'exact'
       ? definition.hessianRoot({ output, target })

@@ -15,7 +15,7 @@ import {
 export interface Parameter {
   readonly name: string
   readonly shape: readonly number[]
-  /** Frozen parameters are constants for every derivative. */
+  /** Whether `backward` and optimisers that are given this view of the parameter care for it. */
   readonly trainable: boolean
   /** The parameter as an expression: what it is now. After an update, expressions built from it are stale. */
   readonly value: Tensor

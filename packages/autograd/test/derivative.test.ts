@@ -18,14 +18,14 @@ import {
   sum,
   tensor,
   type Tensor,
-  where,
   zeros,
 } from '@beyondgrad/tensor'
 import { describe, expect, it } from 'vitest'
 import { gradient, hessian, hvp, jacobian, jvp, parameterMap, vjp } from '../src/index.ts'
 import { output, v, w, weight } from './networks.ts'
 
-const list = async (x: Tensor): Promise<number[]> => Array.from((await x.read()).data)
+/** Without the sign of zero. */
+const list = async (x: Tensor): Promise<number[]> => Array.from((await x.read()).data, (value) => value + 0)
 const a = tensor([1, 2, 3])
 
 describe('gradient', () => {
@@ -64,13 +64,10 @@ describe('gradient', () => {
     expect(await list(q!)).toEqual(await list(p!))
   })
 
-  it('does not make NaN of what was left out', async () => {
-    const y = where(greater(a, 1), a, exp(a.mul(1e9)))
-    expect((await list(gradient(relu(y).sum(), [y])[0]!))[1]).toBe(1)
-    const masked = where(greater(a, 5), exp(a.mul(1e9)), a)
-    const [g] = gradient(masked.sum(), [a])
-    // 0 · ∞ from the branch that is left out.
-    expect((await list(g!)).map(Number.isNaN)).toEqual([true, true, true])
+  it('of relu is chosen, not multiplied: 0 · ∞ can’t arise', async () => {
+    const y = tensor([-1, 2])
+    const [g] = vjp(relu(y), [y], tensor([Infinity, 3]))
+    expect(await list(g!)).toEqual([0, 3])
   })
 
   it('of a matrix product with an empty axis has that axis', async () => {
@@ -115,8 +112,7 @@ describe('products with derivatives', () => {
   const f = (x: Tensor): Tensor => mul(square(x), tensor([1, -1, 2]))
 
   it('vjp and jvp are the two sides of one matrix', async () => {
-    const jacobian_ = await list(jacobian(f(a), a))
-    expect(jacobian_).toEqual([2, 0, 0, 0, -4, 0, 0, 0, 12])
+    expect(await list(jacobian(f(a), a))).toEqual([2, 0, 0, 0, -4, 0, 0, 0, 12])
     expect(await list(vjp(f(a), [a], tensor([1, 1, 1]))[0]!)).toEqual([2, -4, 12])
     expect(await list(jvp(f(a), [a], [tensor([1, 0, -1])]))).toEqual([2, 0, -12])
     expect(await list(jvp(f(a), [tensor([5])], [tensor([1])]))).toEqual([0, 0, 0])

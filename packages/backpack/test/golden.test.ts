@@ -2,7 +2,15 @@ import { backward } from '@beyondgrad/autograd'
 import { type Engine, evaluate, referenceEngine } from '@beyondgrad/tensor'
 import { onnxruntime } from '@beyondgrad/engine-onnxruntime'
 import { describe, expect, it } from 'vitest'
-import { BatchGradient, BatchL2, DiagGGN, DiagHessian, Gradient, SumGradSquared, Variance } from '../src/index.ts'
+import {
+  BatchGradient,
+  BatchL2,
+  DiagGGN,
+  DiagHessian,
+  Gradient,
+  SumGradSquared,
+  Variance,
+} from '../src/index.ts'
 import { type Golden, goldenCases, lossOf, modelOf, readGolden, type Values } from './golden.ts'
 
 const extensions = {

@@ -7,7 +7,18 @@ import {
   type Parameter,
   type Reduction,
 } from '@beyondgrad/autograd'
-import { AvgPool2d, Conv2d, Flatten, Linear, MaxPool2d, moduleOf, ReLU, Sequential, Sigmoid, Tanh } from '@beyondgrad/nn'
+import {
+  AvgPool2d,
+  Conv2d,
+  Flatten,
+  Linear,
+  MaxPool2d,
+  moduleOf,
+  ReLU,
+  Sequential,
+  Sigmoid,
+  Tanh,
+} from '@beyondgrad/nn'
 import {
   abs,
   add,
@@ -139,7 +150,10 @@ export function lossOf(golden: Golden, model: Module): Tensor {
   const { reduction } = golden.loss
   switch (golden.loss.type) {
     case 'CrossEntropyLoss': {
-      const labels = tensor(Int32Array.from(golden.target.data), { shape: golden.target.shape, dtype: 'int32' })
+      const labels = tensor(Int32Array.from(golden.target.data), {
+        shape: golden.target.shape,
+        dtype: 'int32',
+      })
       return crossEntropy(output, labels, { reduction })
     }
     case 'MSELoss':

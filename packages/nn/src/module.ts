@@ -34,7 +34,8 @@ type Layer = Module
 
 /**
  * Layers one after the other. Parameters are named after the layer's position, "0.weight", or after the keys if the
- * layers come as an object.
+ * layers come as an object. A layer that is put into several containers goes by the name that the latest gave it, unless
+ * `backward` is told the parameters of one of them.
  */
 export function Sequential(...layers: readonly Layer[]): Module
 export function Sequential(layers: Readonly<Record<string, Layer>>): Module

@@ -26,7 +26,10 @@ import {
 
 /** Watches training: names what it wants to see of a step and receives it. */
 export interface Observer {
-  /** Extensions that the given step should compute for this observer. */
+  /**
+   * Extensions that the given step should compute for this observer. Those with the same names and options as at an
+   * earlier step are taken for the same, so that the step need not be compiled again.
+   */
   extensionsAt(step: number): Extensions
   record(step: number, results: Readonly<Record<string, unknown>>): void | Promise<void>
 }

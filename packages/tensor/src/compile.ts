@@ -107,6 +107,8 @@ function traceOf(fn: (...inputs: never) => object, values: readonly NDArray<DTyp
   const placeholders = values.map(({ shape, dtype }, i) => placeholder(shape, dtype, `argument ${i}`))
   const result = traced(() => fn(...(placeholders as never)))
   if (result instanceof Promise) {
+    // What it fails with is nobody's to catch, and would end the process.
+    result.catch(() => undefined)
     throw new BeyondgradError(
       'tracing',
       'compile: the function must build its result synchronously, not return a promise',

@@ -15,7 +15,6 @@ export type ErrorCode =
   | 'mixed-samples'
   | 'not-a-loss'
   | 'missing-key'
-  | 'non-finite'
 
 /** Base of every error this library throws on purpose; `code` finds its explanation in docs/errors.md. */
 export class BeyondgradError extends Error {

@@ -50,11 +50,16 @@ export function runStructure(
  * Parameters mean what they were when the expression was built; if one has been updated since, this throws
  * `StaleParameterError`.
  */
-export async function evaluate<const T extends object>(
+export function evaluate<const T extends object>(
   what: T,
   options: EvaluateOptions = {},
 ): Promise<Evaluated<T>> {
+  // Thrown, not rejected: nobody waits for a promise in a function that builds a graph.
   throwIfTracing('evaluate')
+  return evaluateNow(what, options)
+}
+
+async function evaluateNow<const T extends object>(what: T, options: EvaluateOptions): Promise<Evaluated<T>> {
   const engine = options.engine ?? currentEngine()
   const structure = structureOf(what)
   const request = requestOf(requestedTensors(structure))
@@ -71,14 +76,13 @@ export async function evaluate<const T extends object>(
 }
 
 /** Reads one tensor with the current engine. */
-export async function readOne<D extends DType>(x: Tensor<D>): Promise<NDArray<D>> {
-  throwIfTracing('read')
-  const { value } = await evaluate({ value: x })
-  return value
+export function readOne<D extends DType>(x: Tensor<D>, what = 'read'): Promise<NDArray<D>> {
+  throwIfTracing(what)
+  return evaluate({ value: x }).then(({ value }) => value)
 }
 
 /** Turns a value into a leaf: computed once, and from then on just data. */
-export async function hold<D extends DType>(x: Tensor<D>, options?: EvaluateOptions): Promise<Tensor<D>> {
-  const { value } = await evaluate({ value: x }, options)
-  return tensor(value)
+export function hold<D extends DType>(x: Tensor<D>, options?: EvaluateOptions): Promise<Tensor<D>> {
+  throwIfTracing('hold')
+  return evaluate({ value: x }, options).then(({ value }) => tensor(value))
 }

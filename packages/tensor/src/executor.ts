@@ -48,15 +48,16 @@ class ExecutableCache {
     this.#order.add(kept)
     while (this.#order.size > this.#engine.capacity) {
       const [oldest] = this.#order
-      this.evict(oldest!)
+      void this.evict(oldest!)
     }
     return kept
   }
 
-  evict(kept: Kept): void {
+  /** Waits for the disposal, unless a run is still going: then the run's end disposes. */
+  async evict(kept: Kept): Promise<void> {
     this.#remove(kept)
     kept.evicted = true
-    if (kept.running === 0) release(kept)
+    if (kept.running === 0) await release(kept)
   }
 
   #remove(kept: Kept): void {
@@ -66,15 +67,13 @@ class ExecutableCache {
     else this.#kept.delete(kept.program.hash)
   }
 
-  clear(): Promise<void> {
-    const all = [...this.#order]
-    for (const kept of all) this.evict(kept)
-    return Promise.all(all.map((kept) => kept.executable.catch(() => undefined))).then(() => undefined)
+  async clear(): Promise<void> {
+    await Promise.all([...this.#order].map((kept) => this.evict(kept)))
   }
 }
 
-function release(kept: Kept): void {
-  kept.executable.then((executable) => executable.dispose()).catch(() => undefined)
+function release(kept: Kept): Promise<void> {
+  return kept.executable.then((executable) => executable.dispose()).catch(() => undefined)
 }
 
 const caches = /* @__PURE__ */ new WeakMap<Engine, ExecutableCache>()
@@ -102,7 +101,7 @@ export async function execute(
     return checkResults(request, await executable.run(feeds, options))
   } finally {
     kept.running--
-    if (kept.evicted && kept.running === 0) release(kept)
+    if (kept.evicted && kept.running === 0) void release(kept)
   }
 }
 

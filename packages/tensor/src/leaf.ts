@@ -60,7 +60,7 @@ export function tensor(
     checkData('tensor', data, shape, dtype)
     return leafOf(data, shape, dtype)
   }
-  if (typeof data === 'object' && 'dtype' in data) {
+  if (typeof data === 'object' && data !== null && 'dtype' in data) {
     checkData('tensor', data.data, data.shape, data.dtype)
     return leafOf(data.data, data.shape, data.dtype)
   }
@@ -89,7 +89,13 @@ function checkData(op: string, data: HostArray, shape: Shape, dtype: DType): voi
       `${data.length} elements don't fill shape ${formatShape(shape)}, which has ${sizeOf(shape)}`,
     )
   }
-  const expected = allocate(dtype, 0)
+  const expected = allocate(dtype, 0) as HostArray | undefined
+  if (expected === undefined) {
+    throw new DTypeError(
+      op,
+      `there is no dtype "${String(dtype)}"; use float32, float64, int32, int64 or bool`,
+    )
+  }
   const fits = dtype === 'float32' ? data instanceof Float32Array || data instanceof Float64Array : false
   if (!fits && data.constructor !== expected.constructor) {
     throw new DTypeError(
@@ -99,10 +105,15 @@ function checkData(op: string, data: HostArray, shape: Shape, dtype: DType): voi
   }
 }
 
+/** More axes than any tensor has: arrays that contain themselves have no end. */
+const deepest = 64
+
 function flatten(op: string, nested: Nested): { shape: number[]; values: number[] } {
   const shape: number[] = []
-  for (let level: Nested = nested; typeof level !== 'number'; level = level[0]!) {
+  // Strings are nested without end: only arrays count.
+  for (let level: unknown = nested; Array.isArray(level); level = level[0]) {
     shape.push(level.length)
+    if (shape.length > deepest) throw new ShapeError(op, `the arrays are nested more than ${deepest} deep`)
     if (level.length === 0) break
   }
   const values: number[] = []

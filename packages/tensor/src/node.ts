@@ -145,14 +145,14 @@ class Node implements Tensor<DType> {
   read(): Promise<NDArray<DType>> {
     return readOne(this)
   }
-  async item(): Promise<number> {
+  item(): Promise<number> {
     if (sizeOf(this.shape) !== 1) {
       throw new BeyondgradError(
         'shape',
         `item: a tensor of shape ${formatShape(this.shape)} is not one number`,
       )
     }
-    return Number((await readOne(this)).data[0])
+    return readOne(this, 'item').then(({ data }) => Number(data[0]))
   }
 
   private float(method: string): Tensor {
@@ -177,8 +177,22 @@ export function build<D extends DType = 'float32'>(
   inputs: readonly AnyTensor[],
   attributes: Attributes = noAttributes,
 ): Tensor<D> {
+  for (let i = 0; i < inputs.length; i++) {
+    // Plain JavaScript may bring anything; the check is one property.
+    if ((inputs[i] as Partial<AnyTensor> | null | undefined)?.['~beyondgrad'] !== protocol)
+      throw notTensor(op, i, inputs[i])
+  }
   const { shape, dtype } = op.infer!(inputs, attributes)
   return new Node(op, inputs, attributes, shape, dtype) as unknown as Tensor<D>
+}
+
+function notTensor(op: Op, i: number, input: unknown): Error {
+  // A tensor of another protocol is told so by name.
+  isTensor(input)
+  return new DTypeError(
+    op.name,
+    `operand ${i} must be a tensor, not ${input === null ? 'null' : typeof input}`,
+  )
 }
 
 /** Builds a leaf, which states its own signature. */

@@ -62,6 +62,7 @@ export function normalizeAxis(op: string, axis: number, rank: number): number {
 /** Axes counted from the front, ascending, without doubles; all axes when none are named. */
 export function normalizeAxes(op: string, axes: readonly number[] | undefined, rank: number): number[] {
   if (axes === undefined) return Array.from({ length: rank }, (_, i) => i)
+  checkList(op, 'axes', axes)
   const list = axes.map((axis) => normalizeAxis(op, axis, rank))
   if (new Set(list).size !== list.length) {
     throw new ShapeError(op, `axes [${axes.join(', ')}] name an axis twice`)
@@ -69,8 +70,15 @@ export function normalizeAxes(op: string, axes: readonly number[] | undefined, r
   return list.sort((a, b) => a - b)
 }
 
+/** Throws unless a list was given; plain JavaScript may bring anything. */
+export function checkList(op: string, what: string, list: unknown): void {
+  if (Array.isArray(list)) return
+  throw new ShapeError(op, `${what} must be a list of integers such as [2, 3], not ${String(list)}`)
+}
+
 /** Throws unless every entry is a size. */
 export function checkShape(op: string, shape: Shape): void {
+  checkList(op, 'a shape', shape)
   for (const d of shape) {
     if (!Number.isInteger(d) || d < 0) {
       throw new ShapeError(op, `${formatShape(shape)} is not a shape: sizes are non-negative integers`)

@@ -1,6 +1,7 @@
 /** @file Result objects: tensors inside arrays, plain objects and named maps, and the same structure with values. */
 import type { HostArray, NDArray } from './dtype.ts'
 import { isNamedMap, type Named, type NamedMap } from './named-map.ts'
+import { BeyondgradError } from './errors.ts'
 import { type AnyTensor, isTensor, type Tensor } from './node.ts'
 import { isUpdates, type Updates } from './updates.ts'
 
@@ -30,7 +31,27 @@ export function structureOf(root: unknown): Structure {
   const tensors: AnyTensor[] = []
   const updates: Updates[] = []
   type Rebuild = (arrays: readonly HostArray[]) => unknown
+  const within = new Set<unknown>()
   const visit = (value: unknown): Rebuild => {
+    if (within.has(value)) {
+      throw new BeyondgradError(
+        'value',
+        'evaluate: the object contains itself; tensors can only be found in trees',
+      )
+    }
+    if (value instanceof Map || value instanceof Set || value instanceof Promise) {
+      throw new BeyondgradError(
+        'value',
+        `evaluate: tensors inside a ${value.constructor.name} are not found; use an object, an array or a named map`,
+      )
+    }
+    if (typeof value !== 'object' || value === null) return () => value
+    within.add(value)
+    const rebuild = visitObject(value)
+    within.delete(value)
+    return rebuild
+  }
+  const visitObject = (value: object): Rebuild => {
     if (isTensor(value)) {
       const at = tensors.length
       tensors.push(value)

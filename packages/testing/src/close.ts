@@ -10,7 +10,7 @@ export interface Tolerance {
 export type NumberArray = ArrayLike<number> | ArrayLike<bigint>
 
 /** The first element that is off, as a sentence; undefined if all agree. NaN equals NaN. */
-export function difference(
+function difference(
   found: NumberArray,
   expected: NumberArray,
   shape: Shape,

@@ -64,9 +64,11 @@ const matmulOp: Op = {
  * right a column, and leaves no axis behind.
  */
 export function matmul(a: Tensor, b: Tensor): Tensor {
-  if (a.shape.length === 1 && a.shape.length + b.shape.length > 1) {
+  if (a.shape.length === 1 && b.shape.length > 0) {
     const product = matmul(reshape(a, [1, a.shape[0]!]), b)
-    return reshape(product, [...product.shape.slice(0, -2), product.shape.at(-1)!])
+    // Of a vector on the right the column is gone already, and the row is the last axis.
+    const row = b.shape.length === 1 ? -1 : -2
+    return reshape(product, (product.shape as number[]).toSpliced(row, 1))
   }
   if (b.shape.length === 1 && a.shape.length > 1) {
     const product = matmul(a, reshape(b, [b.shape[0]!, 1]))

@@ -164,7 +164,8 @@ const castOp: Op = {
 function apply2<D extends DType>(op: Op, a: Operand<D>, b: Operand<D>): Tensor<D> {
   if (typeof a === 'number') {
     if (typeof b === 'number') return build(op, [constant(a), constant(b)])
-    return build(op, [constant(a, b.dtype), b])
+    // Whatever else b is, the node says so.
+    return build(op, [constant(a, (b as Tensor<D> | undefined)?.dtype ?? ('float32' as D)), b])
   }
   return build(op, [a, typeof b === 'number' ? constant(b, a.dtype) : b])
 }

@@ -10,7 +10,7 @@ import { formatShape, type Shape } from '../shape.ts'
 
 /** What is demanded of the checked tensor; `what` names it in the message. */
 export type Check =
-  | { readonly kind: 'finite' | 'not-nan'; readonly what: string }
+  | { readonly kind: 'finite' | 'not-nan' | 'not-negative'; readonly what: string }
   | {
       readonly kind: 'range'
       readonly what: string
@@ -38,6 +38,17 @@ export function checkOf(node: AnyTensor): Check {
 
 /** Throws `DataError` naming the first element that fails. */
 export function runCheck(check: Check, data: HostArray, shape: Shape): void {
+  if (check.kind === 'not-negative') {
+    for (let i = 0; i < data.length; i++) {
+      const value = Number(data[i])
+      if (value < 0) {
+        throw new DataError(
+          `${check.what} is ${value} at ${position(i, shape)}; it must not be negative here`,
+        )
+      }
+    }
+    return
+  }
   if (check.kind !== 'range') {
     if (isFinite(data as Float32Array)) return
     for (let i = 0; i < data.length; i++) {

@@ -6,6 +6,7 @@ import { type AnyTensor, build, type Tensor } from '../node.ts'
 import type { Op } from '../op.ts'
 import {
   broadcastShapes,
+  checkList,
   checkShape,
   formatShape,
   normalizeAxes,
@@ -163,6 +164,7 @@ function scatterBlock(source: Data, from: Shape, target: Data, shape: Shape, at:
 
 /** The same elements in row-major order under another shape; one size may be -1. */
 export function reshape<D extends DType>(x: Tensor<D>, shape: Shape): Tensor<D> {
+  checkList('reshape', 'the shape', shape)
   const open = shape.indexOf(-1)
   let resolved = shape
   if (open !== -1) {
@@ -190,6 +192,7 @@ export function reshape<D extends DType>(x: Tensor<D>, shape: Shape): Tensor<D> 
 /** Reorders axes: axis i of the result is axis `permutation[i]` of x. Default: reversed. */
 export function transpose<D extends DType>(x: Tensor<D>, permutation?: readonly number[]): Tensor<D> {
   const rank = x.shape.length
+  if (permutation !== undefined) checkList('transpose', 'the permutation', permutation)
   const order =
     permutation?.map((axis) => normalizeAxis('transpose', axis, rank)) ??
     Array.from({ length: rank }, (_, i) => rank - 1 - i)
@@ -299,10 +302,12 @@ export function full(shape: Shape, value: number): Tensor {
 }
 
 export function zeros(shape: Shape): Tensor {
+  checkShape('zeros', shape)
   return full(shape, 0)
 }
 
 export function ones(shape: Shape): Tensor {
+  checkShape('ones', shape)
   return full(shape, 1)
 }
 

@@ -5,7 +5,7 @@
 import { ShapeError } from '../errors.ts'
 import { build, type Tensor } from '../node.ts'
 import type { Attributes, Op } from '../op.ts'
-import { formatShape, type Shape, sizeOf, stridesOf } from '../shape.ts'
+import { checkList, formatShape, type Shape, sizeOf, stridesOf } from '../shape.ts'
 
 /** A window that slides over the spatial axes; one entry an axis. */
 export interface Window {
@@ -28,6 +28,7 @@ export function windowOf(op: string, kernel: readonly number[], options: WindowO
   const rank = kernel.length
   const each = (what: string, value: number | readonly number[], least: number): readonly number[] => {
     const list = typeof value === 'number' ? kernel.map(() => value) : value
+    checkList(op, what, list)
     if (list.length !== rank || list.some((n) => !Number.isInteger(n) || n < least)) {
       throw new ShapeError(
         op,
@@ -38,6 +39,7 @@ export function windowOf(op: string, kernel: readonly number[], options: WindowO
   }
   const padding = options.padding ?? 0
   const sides = typeof padding === 'number' ? kernel.map(() => padding) : padding
+  checkList(op, 'padding', sides)
   return {
     kernel: each('kernel size', kernel, 1),
     stride: each('stride', options.stride ?? 1, 1),
