@@ -20,6 +20,7 @@ import {
   reshape,
   sizeOf,
   square,
+  substitute,
   sum,
   sumTo,
   type Tensor,
@@ -55,6 +56,8 @@ interface Layout {
   readonly factors: Factors
   /** [...lead, layout of the factors] → [...lead, ...operand.shape]. */
   readonly toOperand: (result: Tensor, lead: number) => Tensor
+  /** The transpose of `toOperand` without leading axes: [...operand.shape] → [G, O, I]. */
+  readonly fromOperand?: (x: Tensor) => Tensor
   /** Σ over samples in the layout of the factors, by the op's own rule. */
   readonly total?: () => Tensor
   readonly key: number
@@ -88,13 +91,16 @@ function rightOperand(at: Boundary, cotangent: Tensor, columns: boolean): Layout
   const g = samplesAndPositions(cotangent, at, 1, columns)
   const a = samplesAndPositions(x, at, 1, false)
   const operandShape = at.node.inputs[1]!.shape
+  // [I, O] → [1, O, I]
+  const rowsOut = (x: Tensor): Tensor => transposeLast(reshape(x, [1, a.shape[2]!, g.shape.at(-1)!]))
   return {
     factors: {
       kind: 'outer',
       cotangent: withGroupAxis(transposeLast(g), columns),
       input: withGroupAxis(transposeLast(a), false),
     },
-    total: () => transposeLast(reshape(ruleTotal(at, cotangent), [1, a.shape[2]!, g.shape.at(-1)!])),
+    total: () => rowsOut(ruleTotal(at, cotangent)),
+    fromOperand: rowsOut,
     toOperand: (result, lead) => {
       const [out, inner] = result.shape.slice(lead + 1)
       const matrix = reshape(result, [...result.shape.slice(0, lead), out!, inner!])
@@ -135,12 +141,12 @@ function convolutionWeight(at: Boundary, cotangent: Tensor, columns: boolean): L
   }
   const lead = shift(columns)
   const flat = reshape(cotangent, [...cotangent.shape.slice(0, lead + 2), positions])
+  const [out, ...inner] = weight.shape as [number, ...number[]]
+  const rowsOut = (x: Tensor): Tensor => reshape(x, [groups, out / groups, sizeOf(inner)])
   return {
     factors: { kind: 'outer', cotangent: byGroup(flat, lead), input: byGroup(windows, 0) },
-    total: () => {
-      const [out, ...inner] = weight.shape as [number, ...number[]]
-      return reshape(ruleTotal(at, cotangent), [groups, out / groups, sizeOf(inner)])
-    },
+    total: () => rowsOut(ruleTotal(at, cotangent)),
+    fromOperand: rowsOut,
     toOperand: (result, ahead) => reshape(result, [...result.shape.slice(0, ahead), ...weight.shape]),
     // Another number of groups is another layout.
     key: 2 + 8 * groups,
@@ -254,13 +260,17 @@ function layoutOf(at: Boundary, cotangent: Tensor, columns: boolean): Layout {
  * @param cotangent of the boundary node; [V, ...] for columns
  */
 export function useOf(at: Boundary, path: ParameterPath, cotangent: Tensor, columns: boolean): Use {
-  const { factors, toOperand, total, key } = layoutOf(at, cotangent, columns)
+  const { factors, toOperand, fromOperand, total, key } = layoutOf(at, cotangent, columns)
   const { selects, pull } = parameterMap(path)
   return {
     factors,
     layout: Math.imul(path.operand.hash, 31) + key,
     selects,
     ...(total && !columns && { total }),
+    ...(fromOperand && {
+      lay: (vector: Tensor) =>
+        fromOperand(substitute([path.operand], new Map([[path.leaf, vector]]))[0] as Tensor),
+    }),
     place: (result, lead) => pull(toOperand(result, lead), lead),
   }
 }

@@ -48,6 +48,8 @@ export interface Use {
   readonly selects: boolean
   /** Σₙ P[n] in the factors' layout [G, O, I], by the op's own vjp, which an engine may have a better way for. */
   readonly total?: () => Tensor
+  /** A vector [...parameter.shape] in the factors' layout [G, O, I]. */
+  readonly lay?: (vector: Tensor) => Tensor
   /** [...lead, factors' layout] → [...lead, ...parameter.shape]; `lead` axes come first. */
   place(result: Tensor, lead: number): Tensor
 }
@@ -88,6 +90,7 @@ export function joinUses(uses: readonly Use[], columns: boolean): Use {
     layout: first.layout,
     selects: true,
     place: (result, lead) => first.place(result, lead),
+    ...(first.lay && { lay: first.lay }),
     ...(totals.length === uses.length && {
       total: () => totals.map((total) => total()).reduce((a, b) => add(a, b)),
     }),
@@ -186,6 +189,11 @@ export function contributionOf(use: () => Use, samples: number, gradient: () => 
       return matmul(flat, transposeLast(flat))
     },
     dot: (vector) => {
+      const outer = matrix()
+      const { lay } = at()
+      if (outer !== undefined && lay !== undefined) {
+        return contraction.dot(outer.cotangent, outer.input, lay(vector))
+      }
       const flat = reshape(place(direct(), 1), [samples, sizeOf(vector.shape)])
       return reshape(matmul(flat, reshape(vector, [-1, 1])), [samples])
     },

@@ -17,7 +17,7 @@ import {
 import { ruleOf } from './rules/index.ts'
 
 /** Adds cotangents that arrive from several users. */
-export function accumulate(into: Map<AnyTensor, Tensor>, node: AnyTensor, cotangent: Tensor): void {
+function accumulate(into: Map<AnyTensor, Tensor>, node: AnyTensor, cotangent: Tensor): void {
   const before = into.get(node)
   into.set(node, before ? add(before, cotangent) : cotangent)
 }

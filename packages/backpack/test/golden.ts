@@ -68,7 +68,7 @@ export function readGolden(name: string): Golden {
   return JSON.parse(readFileSync(`${root}${name}/golden.json`, 'utf8')) as Golden
 }
 
-export const toTensor = ({ shape, data }: Values): Tensor =>
+const toTensor = ({ shape, data }: Values): Tensor =>
   tensor(Float32Array.from(data), { shape, dtype: 'float32' })
 
 /** log(1 + e^x), for layers that are not in nn yet. */

@@ -25,7 +25,7 @@ const identities = /* @__PURE__ */ new WeakMap<object, number>()
 let counter = 0
 
 /** A number of its own for every object: leaves and cells are hashed by identity, never by content. */
-export function identityOf(object: object): number {
+function identityOf(object: object): number {
   let id = identities.get(object)
   if (id === undefined) identities.set(object, (id = ++counter))
   return id

@@ -224,18 +224,8 @@ function feedOf(leaf: AnyTensor, binding: Binding, engine: Engine): HostArray {
   )
 }
 
-/** Cells that a request reads. */
-export function cellsOf(request: Request): Cell[] {
-  return request.leaves.flatMap((leaf) => cellOf(leaf)?.cell ?? [])
-}
-
 /** Runs the checks on computed tensors and drops their values. */
 export function checkResults(request: Request, results: readonly HostArray[]): readonly HostArray[] {
   for (const { check, output, node } of request.after) runCheck(check, results[output]!, node.shape)
   return results.slice(0, results.length - request.after.length)
-}
-
-/** Whether an engine's result stands for a float. */
-export function isFloatTensor(node: AnyTensor): boolean {
-  return isFloat(node.dtype)
 }

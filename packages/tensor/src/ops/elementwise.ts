@@ -253,8 +253,3 @@ export function cast<D extends DType>(x: AnyTensor, to: D): Tensor<D> {
   if (x.dtype === to) return x as Tensor<D>
   return build(castOp, [x], { to })
 }
-
-/** The shape that several operands broadcast to, as a message would print it. */
-export function describeShapes(inputs: readonly AnyTensor[]): string {
-  return inputs.map((x) => formatShape(x.shape)).join(' and ')
-}

@@ -95,8 +95,3 @@ function position(index: number, shape: Shape): string {
   }
   return formatShape(at)
 }
-
-/** Used by rules that see through guards. */
-export function isGuard(node: AnyTensor): node is Tensor {
-  return node.op.name === 'guard'
-}

@@ -328,8 +328,3 @@ export function eye(size: number): Tensor {
   for (let i = 0; i < size; i++) data[i * size + i] = 1
   return constantOf(data, [size, size], 'float32')
 }
-
-/** Whether an element is one of the known movement ops (used by rules that treat them alike). */
-export function isMovement(node: AnyTensor): boolean {
-  return node.op.family === 'movement'
-}

@@ -13,7 +13,7 @@ interface ReduceAttributes {
 }
 
 /** The shape after `axes` are gone, or are left as ones. */
-export function reducedShape(shape: Shape, axes: readonly number[], keep: boolean): number[] {
+function reducedShape(shape: Shape, axes: readonly number[], keep: boolean): number[] {
   return keep ? shape.map((d, i) => (axes.includes(i) ? 1 : d)) : shape.filter((_, i) => !axes.includes(i))
 }
 
