@@ -51,18 +51,19 @@ export function backward<const X extends Extensions>(
     parameters: analysis.parameters,
   }
   const flows = new Map<Flow<unknown>, (parameter: Parameter) => unknown>()
-  // By object, not by name: equal expressions are merged later anyway, and different ones must not be.
-  const finished = new Map<Extension<unknown>, unknown>()
-  const running = new Set<Extension<unknown>>()
+  const finished = new Map<unknown, unknown>()
+  const running = new Set<unknown>()
 
   const run = (extension: Extension<unknown>): unknown => {
     checkExtension(extension)
     const spec = extension['~spec']
-    if (finished.has(extension)) return finished.get(extension)
-    if (running.has(extension)) {
+    // What is not known to be the same is kept apart; equal expressions are merged in the execution anyway.
+    const key = spec.identity ?? extension
+    if (finished.has(key)) return finished.get(key)
+    if (running.has(key)) {
       throw new BeyondgradError('value', `extension "${extension.name}" needs itself`)
     }
-    running.add(extension)
+    running.add(key)
     const needs = Object.fromEntries(Object.entries(spec.needs).map(([key, need]) => [key, run(need)]))
     let arrive = flows.get(spec.flow)
     if (arrive === undefined) {
@@ -76,8 +77,8 @@ export function backward<const X extends Extensions>(
       }),
     )
     const result = spec.finish({ byParameter, needs, context })
-    running.delete(extension)
-    finished.set(extension, result)
+    running.delete(key)
+    finished.set(key, result)
     return result
   }
   return Object.fromEntries(

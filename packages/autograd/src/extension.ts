@@ -38,7 +38,10 @@ export type Merge<R> =
 
 export interface ExtensionSpec<N extends Extensions, A, P, R> {
   readonly name: string
-  /** What tells apart extensions of one name: in messages, and from one training step to the next. */
+  /**
+   * Everything that the result depends on besides the loss. Extensions that say so, with the same name, options and
+   * hooks, are computed once; an extension that leaves it out is never taken for another.
+   */
   readonly options?: Readonly<Record<string, string | number | boolean | null>>
   /** Extensions whose finished results arrive in both hooks. */
   readonly needs?: N
@@ -64,7 +67,8 @@ export interface Finished<N extends Extensions, P> {
 
 /** A specification without its types, as `backward` handles all alike. */
 export interface ErasedSpec {
-  readonly identity: string
+  /** Equal for extensions that are the same; undefined if that can't be told. */
+  readonly identity: string | undefined
   readonly needs: Extensions
   readonly flow: Flow<unknown>
   readonly degree: 1 | 2
@@ -96,10 +100,7 @@ export function defineExtension<
   if (spec.name === '') throw new BeyondgradError('value', 'defineExtension: an extension needs a name')
   const needs: Extensions = spec.needs ?? {}
   const erased = {
-    identity: JSON.stringify([
-      spec.name,
-      Object.entries(spec.options ?? {}).sort(([a], [b]) => (a < b ? -1 : 1)),
-    ]),
+    identity: identityOf(spec.name, spec.options, [spec.parameter, finish]),
     needs,
     flow: spec.flow,
     degree: spec.degree ?? 1,
@@ -108,4 +109,14 @@ export function defineExtension<
     finish: finish ?? (({ byParameter }: Finished<N, P>) => byParameter),
   }
   return { name: spec.name, protocol, '~spec': erased }
+}
+
+function identityOf(
+  name: string,
+  options: ExtensionSpec<Extensions, unknown, unknown, unknown>['options'],
+  hooks: readonly unknown[],
+): string | undefined {
+  if (options === undefined) return undefined
+  const sorted = Object.entries(options).sort(([a], [b]) => (a < b ? -1 : 1))
+  return JSON.stringify([name, sorted, hooks.map(String)])
 }

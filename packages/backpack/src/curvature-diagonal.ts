@@ -15,6 +15,7 @@ import { BeyondgradError, type Tensor } from '@beyondgrad/tensor'
 export function DiagGGN(): Extension<ParameterMap<Tensor>> {
   return defineExtension({
     name: 'diag-ggn',
+    options: {},
     flow: ggnFlow(),
     merge: 'sum',
     parameter: ({ contribution }) => contribution.sumOfSquares(),
@@ -53,6 +54,7 @@ export function DiagGGNMC(options: MonteCarloOptions = {}): Extension<ParameterM
 export function DiagHessian(): Extension<ParameterMap<Tensor>> {
   return defineExtension({
     name: 'diag-hessian',
+    options: {},
     flow: hessianFlow,
     merge: 'sum',
     parameter: ({ contribution }) => contribution.sumOfSquares(),

@@ -14,6 +14,7 @@ import { mul, type Tensor } from '@beyondgrad/tensor'
 export function Gradient(): Extension<ParameterMap<Tensor>> {
   return defineExtension({
     name: 'gradient',
+    options: {},
     flow: gradientFlow,
     merge: 'sum',
     parameter: ({ contribution }) => contribution.sum(),
@@ -29,6 +30,7 @@ export function Gradient(): Extension<ParameterMap<Tensor>> {
 export function BatchGradient(): Extension<ParameterMap<Tensor>> {
   return defineExtension({
     name: 'batch-gradient',
+    options: {},
     flow: gradientFlow,
     merge: 'concat',
     parameter: ({ contribution }) => contribution.materialize(),
@@ -39,6 +41,7 @@ export function BatchGradient(): Extension<ParameterMap<Tensor>> {
 export function BatchL2(): Extension<ParameterMap<Tensor>> {
   return defineExtension({
     name: 'batch-l2',
+    options: {},
     flow: gradientFlow,
     degree: 2,
     merge: 'concat',
@@ -50,6 +53,7 @@ export function BatchL2(): Extension<ParameterMap<Tensor>> {
 export function SumGradSquared(): Extension<ParameterMap<Tensor>> {
   return defineExtension({
     name: 'sum-grad-squared',
+    options: {},
     flow: gradientFlow,
     degree: 2,
     merge: 'sum',
@@ -64,6 +68,7 @@ export function SumGradSquared(): Extension<ParameterMap<Tensor>> {
 export function Variance(): Extension<ParameterMap<Tensor>> {
   return defineExtension({
     name: 'variance',
+    options: {},
     flow: gradientFlow,
     degree: 2,
     parameter: ({ contribution }) => variance(contribution),

@@ -80,7 +80,7 @@ export function trainStep<T extends AnyTensor, const X extends Extensions = Reco
 
   const kindOf = (watched: readonly Extensions[]): Compiled<[Tensor, T], Record<string, unknown>> => {
     const key = JSON.stringify(
-      watched.map((each) => Object.entries(each).map(([k, e]) => [k, e['~spec'].identity])),
+      watched.map((each) => Object.entries(each).map(([k, e]) => [k, e['~spec'].identity ?? e.name])),
     )
     let kind = kinds.get(key)
     if (kind === undefined) {

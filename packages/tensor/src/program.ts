@@ -3,13 +3,13 @@
  * numbered slots, guards turned into checks. Two requests with the same program share one executable, whatever
  * data they bring.
  */
-import { type HostArray, isFloat } from './dtype.ts'
+import type { HostArray } from './dtype.ts'
 import { BeyondgradError, StaleParameterError } from './errors.ts'
 import { expandComposites } from './composite.ts'
 import type { Engine, Graph } from './engine.ts'
 import { topologicalOrder } from './graph.ts'
 import { attributesEqual, mix } from './hash.ts'
-import { type Cell, cellOf, hostData, placeholder, randomSource } from './leaf.ts'
+import { cellOf, hostData, placeholder, randomSource } from './leaf.ts'
 import { type AnyTensor, withInputs } from './node.ts'
 import { type Check, checkOf, runCheck } from './ops/guard.ts'
 import { fillRandom } from './random.ts'

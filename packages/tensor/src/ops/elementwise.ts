@@ -4,7 +4,7 @@ import { DTypeError } from '../errors.ts'
 import { constant } from '../leaf.ts'
 import { type AnyTensor, build, type Tensor } from '../node.ts'
 import type { Dense, Op, Signature } from '../op.ts'
-import { broadcastShapes, formatShape, sameShape, type Shape, sizeOf, stridesOf } from '../shape.ts'
+import { broadcastShapes, sameShape, type Shape, sizeOf, stridesOf } from '../shape.ts'
 
 /** Number operands take the dtype of the tensor beside them. */
 export type Operand<D extends DType = 'float32'> = Tensor<D> | number

@@ -4,7 +4,7 @@
  */
 import type { DType, HostArray } from '../dtype.ts'
 import { DataError } from '../errors.ts'
-import { type AnyTensor, build, type Tensor } from '../node.ts'
+import { type AnyTensor, build } from '../node.ts'
 import type { Op } from '../op.ts'
 import { formatShape, type Shape } from '../shape.ts'
 

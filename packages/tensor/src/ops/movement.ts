@@ -2,7 +2,7 @@
 import { allocate, type DType } from '../dtype.ts'
 import { DTypeError, ShapeError } from '../errors.ts'
 import { constantOf } from '../leaf.ts'
-import { type AnyTensor, build, type Tensor } from '../node.ts'
+import { build, type Tensor } from '../node.ts'
 import type { Op } from '../op.ts'
 import {
   broadcastShapes,
