@@ -103,6 +103,13 @@ export function analyse(loss: Tensor, options: AnalysisOptions = {}): Analysis {
   const order = topologicalOrder(outputs)
   const affected = affectedByLeaf(order)
   const samples = samplesOf(unguarded)
+  for (const leaf of options.samples?.keys() ?? []) {
+    if (order.includes(leaf)) continue
+    throw new BeyondgradError(
+      'value',
+      `samples: names a tensor of shape ${formatShape(leaf.shape)} that the loss does not depend on`,
+    )
+  }
   const axes = findSampleAxes(order, outputs, samples, options.samples)
   const data = order.filter((node) => holdsNumbers(node) && axes.of(node) !== undefined)
   const losses = unguarded.map((at) => demandNumbers(at, data))

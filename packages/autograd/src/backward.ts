@@ -38,6 +38,10 @@ export function backward<const X extends Extensions>(
   extensions: X,
   options: BackwardOptions = {},
 ): Results<X> {
+  for (const [name, value] of Object.entries({ memory: options.memory ?? 1, limit: options.limit ?? 1 })) {
+    if (!(value > 0))
+      throw new BeyondgradError('value', `backward: ${name} must be a positive number, not ${value}`)
+  }
   const analysisOptions: AnalysisOptions = { parameters: options.parameters, samples: options.samples }
   const analysis = analyse(loss, analysisOptions)
   const flowOptions: FlowOptions = {

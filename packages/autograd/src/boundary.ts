@@ -5,14 +5,12 @@
  */
 import {
   type AnyTensor,
-  BeyondgradError,
   cast,
   constant,
   type Convolution,
   convolutionAttribute,
   dependents,
   equal,
-  formatShape,
   iota,
   lift,
   mul,
@@ -277,32 +275,31 @@ export function useOf(at: Boundary, path: ParameterPath, cotangent: Tensor, colu
 
 /**
  * What a Hessian that is diagonal at the boundary node – `diagonal`, in the node's shape – means for the diagonal
- * at the parameter: Σ over samples, in the parameter's shape.
+ * at the parameter: Σ over samples, in the parameter's shape. Undefined where it can only be had by columns.
  */
-export function diagonalUse(at: Boundary, path: ParameterPath, diagonal: Tensor): Tensor {
+export function diagonalUse(at: Boundary, path: ParameterPath, diagonal: Tensor): Tensor | undefined {
   const { node, operand } = at
   const { selects, pull } = parameterMap(path)
-  if (!selects) {
-    throw new BeyondgradError(
-      'unsupported',
-      `the exact Hessian diagonal of a parameter behind op "${path.operand.op.name}" is not available; parameters may be reshaped, transposed or sliced before they are used`,
-    )
-  }
+  if (!selects) return undefined
   const rule = ruleOf(node)
   const layout = layoutOf(at, diagonal, false)
   if (layout.factors.kind === 'outer') {
     const { cotangent, input } = layout.factors
     return pull(layout.toOperand(contraction.total(cotangent, square(input)), 0), 0)
   }
-  if (rule.partial !== undefined || node.op.name === 'expand') {
-    const slope = rule.partial?.(node, operand) ?? 1
-    const scaled = typeof slope === 'number' ? mul(diagonal, slope * slope) : mul(diagonal, square(slope))
-    return pull(sumTo(scaled, node.inputs[operand]!.shape), 0)
-  }
-  throw new BeyondgradError(
-    'unsupported',
-    `the exact Hessian diagonal of input ${operand} of op "${node.op.name}" on ${formatShape(node.shape)} is not available`,
-  )
+  if (rule.partial === undefined && node.op.name !== 'expand') return undefined
+  const slope = rule.partial?.(node, operand) ?? 1
+  const scaled = mul(diagonal, typeof slope === 'number' ? slope * slope : square(slope))
+  return pull(sumTo(scaled, node.inputs[operand]!.shape), 0)
+}
+
+/**
+ * The diagonal at the parameter of a curvature that an elementwise boundary node has in the operand itself: `bend`, in
+ * the node's shape. Undefined where the parameter is not simply selected.
+ */
+export function bentUse(at: Boundary, path: ParameterPath, bend: Tensor): Tensor | undefined {
+  const { selects, pull } = parameterMap(path)
+  return selects ? pull(sumTo(bend, at.node.inputs[at.operand]!.shape), 0) : undefined
 }
 
 /**

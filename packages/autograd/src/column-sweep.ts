@@ -22,7 +22,7 @@ import {
   transpose,
 } from '@beyondgrad/tensor'
 import type { Analysis, Entrance, MarkedLoss } from './analysis.ts'
-import { diagonalUse, useOf } from './boundary.ts'
+import { bentUse, diagonalUse, useOf } from './boundary.ts'
 import { type Columns, columnsOf, joinUses, type Use, type WeightedUse } from './contribution.ts'
 import type { Parameter } from './parameter.ts'
 import { liftedVjp } from './pullback.ts'
@@ -203,14 +203,11 @@ class ColumnSweep {
     this.diagonals.delete(node)
     const inputs = this.labelledInputs(node)
     const entrances = this.entrancesAt.get(node) ?? []
-    const apart = !this.interact(node)
-    const tied = entrances.some((entrance) => entrance.paths.some(({ leaf }) => this.isTied(leaf)))
-    if (apart && !tied) {
-      for (const entrance of entrances) {
-        for (const path of entrance.paths) {
-          const list = this.arrivedDiagonals.get(path.parameter.cell) ?? []
-          this.arrivedDiagonals.set(path.parameter.cell, [...list, diagonalUse(entrance, path, diagonal)])
-        }
+    // What arrives here at a boundary may stay a diagonal if nothing else of the node sees the same parameter.
+    const served = this.interact(node) ? undefined : this.serveDiagonal(entrances, diagonal)
+    if (served !== undefined) {
+      for (const [identity, part] of served) {
+        this.arrivedDiagonals.set(identity, [...(this.arrivedDiagonals.get(identity) ?? []), part])
       }
       if (!inputs.includes(true)) return
       if (this.staysDiagonal(node, inputs)) {
@@ -218,7 +215,23 @@ class ColumnSweep {
         return
       }
     }
-    this.expandDiagonal(node, diagonal, apart && !tied ? node : undefined)
+    this.expandDiagonal(node, diagonal, served && node)
+  }
+
+  /** The diagonal at every parameter behind these boundaries; undefined if one of them needs columns. */
+  private serveDiagonal(
+    entrances: readonly Entrance[],
+    diagonal: Tensor,
+  ): (readonly [object, Tensor])[] | undefined {
+    const served: (readonly [object, Tensor])[] = []
+    for (const entrance of entrances) {
+      for (const path of entrance.paths) {
+        const part = this.isTied(path.leaf) ? undefined : diagonalUse(entrance, path, diagonal)
+        if (part === undefined) return undefined
+        served.push([path.parameter.cell, part])
+      }
+    }
+    return served
   }
 
   /** Whether a parameter enters at more than one place; then its columns must be summed before they are squared. */
@@ -302,13 +315,36 @@ class ColumnSweep {
       if (!active[i]) return
       const second = rule.second!(node, i, i)
       if (second === 0) return
-      if (this.analysis.axes.of(input) === undefined || sizeOf(input.shape) !== sizeOf(node.shape)) {
+      const bend = mul(delta, second)
+      if (this.analysis.axes.of(input) === undefined) {
+        this.arriveBent(node, i, bend)
+        return
+      }
+      if (sizeOf(input.shape) !== sizeOf(node.shape)) {
         throw new BeyondgradError(
           'unsupported',
-          `${this.options.what}: op "${node.op.name}" bends in a broadcast operand; the exact Hessian of that is not available yet`,
+          `${this.options.what}: op "${node.op.name}" bends in operand ${i}, which is broadcast from [${input.shape.join(', ')}] to [${node.shape.join(', ')}]; the exact Hessian of that is not available yet: expand the operand first`,
         )
       }
-      this.addDiagonal(input, reshape(mul(delta, second), input.shape))
+      this.addDiagonal(input, reshape(bend, input.shape))
     })
+  }
+
+  /** Curvature of a node in a parameter that enters right there (a division by it, say). */
+  private arriveBent(node: AnyTensor, operand: number, bend: Tensor): void {
+    for (const entrance of this.entrancesAt.get(node) ?? []) {
+      if (entrance.operand !== operand) continue
+      for (const path of entrance.paths) {
+        const part = bentUse(entrance, path, bend)
+        if (part === undefined) {
+          throw new BeyondgradError(
+            'unsupported',
+            `${this.options.what}: op "${node.op.name}" bends in what is made of parameter "${path.parameter.name}"; the exact Hessian of that is not available yet: use the parameter there as it is, reshaped, transposed or sliced`,
+          )
+        }
+        const list = this.arrivedDiagonals.get(path.parameter.cell) ?? []
+        this.arrivedDiagonals.set(path.parameter.cell, [...list, part])
+      }
+    }
   }
 }

@@ -83,6 +83,7 @@ export function jacobian(output: Tensor, input: AnyTensor): Tensor {
 /** The Hessian times a vector, forward over reverse: ∇²loss · v for all inputs jointly. */
 export function hvp(loss: Tensor, inputs: readonly AnyTensor[], vectors: readonly Tensor[]): Tensor[] {
   scalar('hvp', loss)
+  vectors.forEach((vector, i) => checkCotangent('hvp', vector, inputs[i]!))
   const slopes = gradient(loss, inputs)
   const total = slopes.map((g, i) => g.mul(vectors[i]!).sum()).reduce((a, b) => a.add(b), constant(0))
   return gradient(total, inputs)

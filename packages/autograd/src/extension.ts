@@ -100,6 +100,7 @@ export function defineExtension<
   if (spec.name === '') throw new BeyondgradError('value', 'defineExtension: an extension needs a name')
   const needs: Extensions = spec.needs ?? {}
   const erased = {
+    // eslint-disable-next-line @typescript-eslint/unbound-method -- only its text is looked at
     identity: identityOf(spec.name, spec.options, [spec.parameter, finish]),
     needs,
     flow: spec.flow,

@@ -2,6 +2,7 @@
 export type { Analysis, Entrance, MarkedLoss } from './analysis.ts'
 export { backward, type BackwardOptions } from './backward.ts'
 export type { Columns, Contribution, DirectFactors, Factors, OuterFactors } from './contribution.ts'
+export { ggnvp } from './curvature-product.ts'
 export * from './derivative.ts'
 export { parametersOf } from './dependence.ts'
 export * from './extension.ts'

@@ -111,7 +111,13 @@ function checkReduction(name: string, reduction: string): void {
 }
 
 function checkSamples(name: string, output: Tensor): void {
-  if (output.shape.length === 0 || sizeOf(output.shape) === 0) {
+  if (output.shape.length === 0) {
+    throw new BeyondgradError(
+      'shape',
+      `${name}: the output is a single number; it must have an axis of samples, [N, ...]`,
+    )
+  }
+  if (sizeOf(output.shape) === 0) {
     throw new BeyondgradError(
       'shape',
       `${name}: the output has shape ${formatShape(output.shape)}: an empty batch has no loss; skip it`,
@@ -201,8 +207,9 @@ const logisticNode = /* @__PURE__ */ defineLoss({
   // log(1 + e^f) − f y. The shift m keeps exp from overflowing and cancels in every derivative, at f = 0 too.
   sum: ({ output, target }) => {
     const m = maximum(output, 0)
-    const softplus = log(exp(output.sub(m)).add(exp(neg(m)))).add(m)
-    return sum(softplus.sub(output.mul(target as Tensor)))
+    const rest = log(exp(output.sub(m)).add(exp(neg(m))))
+    // The large parts first: where they cancel, what is left is `rest`.
+    return sum(m.sub(output.mul(target as Tensor)).add(rest))
   },
   terms: ({ output }) => sizeOf(output.shape),
   hessianRoot: ({ output }) => {

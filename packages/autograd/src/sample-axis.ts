@@ -2,7 +2,7 @@
  * @file Finding the samples: labels run backward from the losses to the leaves, forward from there to every node,
  * and backward again to what is shared forward but used for one sample each (an expanded class token).
  */
-import { type AnyTensor, BeyondgradError, formatShape } from '@beyondgrad/tensor'
+import { type AnyTensor, BeyondgradError, formatShape, normalizeAxis } from '@beyondgrad/tensor'
 import { type AxisLabel, equalLabels } from './label.ts'
 import { ruleOf } from './rules/index.ts'
 
@@ -98,8 +98,9 @@ function forward(
   samples: number,
   given: ReadonlyMap<AnyTensor, number>,
 ): SampleAxis {
-  const set = given.get(node)
-  if (set !== undefined) {
+  const wanted = given.get(node)
+  if (wanted !== undefined) {
+    const set = normalizeAxis('samples', wanted, node.shape.length)
     if (node.shape[set] !== samples) {
       throw new BeyondgradError(
         'value',

@@ -90,21 +90,21 @@ describe('backward', () => {
     expect(found.total.data[0]).toBeCloseTo(expected, 9)
   })
 
-  it('tells extensions of one name apart by their options, in whatever order these are written', () => {
-    const made = (options: Readonly<Record<string, number>>): Quantity =>
+  it('computes an extension once however often it is named, and keeps different ones apart whatever they are called', async () => {
+    const scaled = (factor: number): Quantity =>
       defineExtension({
         name: 'scaled',
-        options,
         flow: gradientFlow,
-        parameter: ({ contribution }) => contribution.sum(),
+        parameter: ({ contribution }) => contribution.sum().mul(factor),
       })
-    const results = backward(loss(), {
-      a: made({ p: 1, q: 2 }),
-      b: made({ q: 2, p: 1 }),
-      c: made({ p: 1, q: 3 }),
-    })
-    expect(results.b).toBe(results.a)
-    expect(results.c).not.toBe(results.a)
+    const [one, two] = [scaled(1), scaled(2)]
+    const results = backward(loss(), { one, again: one, two })
+    expect(results.again).toBe(results.one)
+    const values = await evaluate(results)
+    close(
+      values.two.get('w').data,
+      values.one.get('w').data.map((g) => 2 * g),
+    )
   })
 
   it('says what the batch and the scale of the loss are', async () => {

@@ -55,6 +55,8 @@ export interface Golden {
   readonly input: Values
   readonly target: Values & { readonly dtype?: string }
   readonly loss_value: number
+  /** The vectors that matrices are multiplied with. */
+  readonly aux: { readonly vp_vector: Readonly<Record<string, Values>> }
   readonly quantities: Readonly<Record<string, Readonly<Record<string, Values>>>>
 }
 
@@ -68,7 +70,7 @@ export function readGolden(name: string): Golden {
   return JSON.parse(readFileSync(`${root}${name}/golden.json`, 'utf8')) as Golden
 }
 
-const toTensor = ({ shape, data }: Values): Tensor =>
+export const toTensor = ({ shape, data }: Values): Tensor =>
   tensor(Float32Array.from(data), { shape, dtype: 'float32' })
 
 /** log(1 + e^x), for layers that are not in nn yet. */

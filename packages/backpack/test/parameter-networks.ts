@@ -52,16 +52,10 @@ export const unusual: readonly Network[] = [
       return sum(matmul(softmax(scores), x), [1])
     })
   }),
-  regression(
-    'weight from the left, samples last inside',
-    [3],
-    [2],
-    () => {
-      const [w, v] = [weight('w', [4, 3]), weight('v', [2, 4])]
-      return of([w, v], (x) => transpose(matmul(v.value, tanh(matmul(w.value, transpose(x))))))
-    },
-    { hessian: 'refused' },
-  ),
+  regression('weight from the left, samples last inside', [3], [2], () => {
+    const [w, v] = [weight('w', [4, 3]), weight('v', [2, 4])]
+    return of([w, v], (x) => transpose(matmul(v.value, tanh(matmul(w.value, transpose(x))))))
+  }),
   regression('learned output, whatever the input', [2], [3], () => {
     const b = weight('b', [3])
     return of([b], (x) => expand(b.value, [x.shape[0]!, 3]))
@@ -94,16 +88,10 @@ export const unusual: readonly Network[] = [
       return matmul(h, transpose(reshape(v.value, [2, 4])))
     })
   }),
-  regression(
-    'product of two weights',
-    [3],
-    [2],
-    () => {
-      const [w, v] = [weight('w', [3, 4]), weight('v', [4, 2])]
-      return of([w, v], (x) => tanh(matmul(x, matmul(w.value, v.value))))
-    },
-    { hessian: 'refused' },
-  ),
+  regression('product of two weights', [3], [2], () => {
+    const [w, v] = [weight('w', [3, 4]), weight('v', [4, 2])]
+    return of([w, v], (x) => tanh(matmul(x, matmul(w.value, v.value))))
+  }),
   regression(
     'normalised weight',
     [3],
@@ -114,16 +102,10 @@ export const unusual: readonly Network[] = [
     },
     { hessian: 'refused' },
   ),
-  regression(
-    'weights joined',
-    [3],
-    [4],
-    () => {
-      const [w, v] = [weight('w', [3, 1]), weight('v', [3, 3])]
-      return of([w, v], (x) => tanh(matmul(x, concat([w.value, v.value], 1))))
-    },
-    { hessian: 'refused' },
-  ),
+  regression('weights joined', [3], [4], () => {
+    const [w, v] = [weight('w', [3, 1]), weight('v', [3, 3])]
+    return of([w, v], (x) => tanh(matmul(x, concat([w.value, v.value], 1))))
+  }),
   regression(
     'weight that every sample bends',
     [3],

@@ -1,8 +1,16 @@
-/** @file What single precision would break: the variance where the mean is far larger than the spread. */
-import { backward, type Module, mseLoss } from '@beyondgrad/autograd'
+/** @file What single precision would break: a variance far smaller than its mean, a loss far smaller than its logits. */
+import { backward, bceWithLogits, crossEntropy, type Module, mseLoss } from '@beyondgrad/autograd'
 import { onnxruntime } from '@beyondgrad/engine-onnxruntime'
 import { Conv2d, Linear } from '@beyondgrad/nn'
-import { evaluate, referenceEngine, type Shape, sizeOf, tensor, type Tensor } from '@beyondgrad/tensor'
+import {
+  evaluate,
+  intTensor,
+  referenceEngine,
+  type Shape,
+  sizeOf,
+  tensor,
+  type Tensor,
+} from '@beyondgrad/tensor'
 import { describe, expect, it } from 'vitest'
 import { BatchGradient, Gradient, SumGradSquared, Variance } from '../src/index.ts'
 import { numbers } from './network.ts'
@@ -68,4 +76,18 @@ describe('Variance in single precision', () => {
       }
     },
   )
+})
+
+describe('the loss of a sample whose class is nearly certain', () => {
+  // 1 + e⁻¹⁵ has three bits of e⁻¹⁵ left.
+  const expected = Math.log1p(Math.exp(-15))
+
+  it.each([
+    ['cross-entropy', crossEntropy(tensor([[15, 0]]), intTensor([0]))],
+    ['binary cross-entropy', bceWithLogits(tensor([[15]]), tensor([[1]]))],
+  ] as const)('is not lost in the digits of its logits: %s', async (_name, loss) => {
+    const { value } = await evaluate({ value: loss }, { engine: native })
+    expect(value.data[0]! / expected).toBeGreaterThan(0.7)
+    expect(value.data[0]! / expected).toBeLessThan(1.3)
+  })
 })

@@ -1,11 +1,17 @@
 #!/usr/bin/env node
 /** @file The `beyondgrad` command. Exit status: 0 done, 2 wrong usage, 1 anything else; errors are one line. */
 import { Command, CommanderError } from 'commander'
+import { readFileSync } from 'node:fs'
 import { benchCommand } from './bench/command.ts'
 import { serveMeasurements } from './bench/worker.ts'
 
+const { version } = JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8')) as {
+  version: string
+}
+
 const program = new Command('beyondgrad')
   .description('Everything beyond the gradient: what it costs here.')
+  .version(version)
   .showHelpAfterError('(add --help for the options)')
   .addCommand(benchCommand())
   .configureOutput({ outputError: (text, write) => write(text) })

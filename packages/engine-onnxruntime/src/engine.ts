@@ -104,12 +104,25 @@ function refused(what: string, error: unknown): BeyondgradError {
   const message = error instanceof Error ? error.message : String(error)
   const [line] = message.replace(/^.*?(?=Non-zero status|NOT_IMPLEMENTED|Fail)/s, '').split('\n')
   const missing = /NOT_IMPLEMENTED|Could not find an implementation/.test(message)
-  const advice = missing
-    ? 'cast to float32 where a kernel for this element type is missing, or use another engine'
-    : 'the feeds may not fit the graph; if they do, please report it'
-  return new BeyondgradError(missing ? 'unsupported' : 'engine', `onnxruntime ${what}: ${line}; ${advice}`, {
-    cause: error,
-  })
+  return new BeyondgradError(
+    missing ? 'unsupported' : 'engine',
+    `onnxruntime ${what}: ${line}${adviceOn(message)}`,
+    {
+      cause: error,
+    },
+  )
+}
+
+/** What to do, where the message tells. */
+function adviceOn(message: string): string {
+  if (/NOT_IMPLEMENTED|Could not find an implementation/.test(message)) {
+    return '; cast to float32 where a kernel for this element type is missing, or use another engine'
+  }
+  if (/allocat|bad_alloc|out of memory/i.test(message)) {
+    return '; take a smaller batch, or give second-order columns less memory (backward’s option memory)'
+  }
+  if (/provider/i.test(message)) return '; check the option executionProviders'
+  return ''
 }
 
 function checkCount(what: string, value: number | undefined): void {

@@ -128,8 +128,10 @@ export function trainStep<T extends AnyTensor, const X extends Extensions = Reco
           .filter(([key]) => key.startsWith(`${prefix} `))
           .map(([key, result]) => [key.slice(prefix.length + 1), result]),
       )
+    const guarded = guard(value, inputs, { kind: 'finite', what: 'trainStep: the batch' })
+    const numbers = targets.dtype === 'float32'
     return {
-      loss: guard(value, inputs, { kind: 'finite', what: 'trainStep: the batch' }),
+      loss: numbers ? guard(guarded, targets, { kind: 'finite', what: 'trainStep: the targets' }) : guarded,
       own: pick('own'),
       watched: watched.map((_, i) => pick(String(i))),
       updates: optimizer.update(results.update as ParameterMap<Tensor>),

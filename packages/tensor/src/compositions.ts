@@ -13,9 +13,11 @@ export function logSumExp(x: Tensor, axis: number): Tensor {
   return log(sum(exp(sub(x, top)), along, { keep: true })).add(top)
 }
 
-/** Logarithm of the softmax along one axis. */
+/** Logarithm of the softmax along one axis. Shifted first: log Σ would be lost in the digits of a large maximum. */
 export function logSoftmax(x: Tensor, axis = -1): Tensor {
-  return sub(x, logSumExp(x, axis))
+  const along = [normalizeAxis('logSoftmax', axis, x.shape.length)]
+  const shifted = sub(x, max(x, along, { keep: true }))
+  return sub(shifted, log(sum(exp(shifted), along, { keep: true })))
 }
 
 /** exp(x) / Σ exp(x) along one axis. */

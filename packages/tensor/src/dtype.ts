@@ -5,6 +5,8 @@
  * double precision (and then hands out a `Float64Array`).
  */
 
+import { DTypeError } from './errors.ts'
+
 export type DType = 'float32' | 'float64' | 'int32' | 'int64' | 'bool'
 
 /** The typed array that holds elements of a dtype. Bools are bytes, 0 or 1. */
@@ -30,6 +32,14 @@ export interface NDArray<out D extends DType = 'float32'> {
 
 export function isFloat(dtype: DType): dtype is 'float32' | 'float64' {
   return dtype === 'float32' || dtype === 'float64'
+}
+
+const dtypes: readonly unknown[] = ['float32', 'float64', 'int32', 'int64', 'bool']
+
+/** Throws unless it is one of ours; plain JavaScript may bring anything. */
+export function checkDType(op: string, dtype: unknown): void {
+  if (dtypes.includes(dtype)) return
+  throw new DTypeError(op, `there is no dtype "${String(dtype)}"; use float32, float64, int32, int64 or bool`)
 }
 
 /** The dtype that a host array naturally has. */

@@ -3,6 +3,7 @@ import type { HostArray } from './dtype.ts'
 import { BeyondgradError } from './errors.ts'
 import { type AnyTensor, protocol } from './node.ts'
 import { referenceEngine } from './reference.ts'
+import { shared } from './shared.ts'
 
 /** A graph of primitives, ready for an engine; its inputs are placeholders. */
 export interface Graph {
@@ -30,17 +31,6 @@ export interface Engine {
   /** How many executables are kept for later; the least recently used are disposed. */
   readonly capacity: number
   compile(graph: Graph): Promise<Executable>
-}
-
-interface Shared {
-  engine?: Engine
-}
-
-/** One current engine for all copies of this package. */
-const shared = (): Shared => {
-  const key = Symbol.for('beyondgrad.1')
-  const scope = globalThis as unknown as Record<symbol, Shared | undefined>
-  return (scope[key] ??= {})
 }
 
 /** Makes an engine the current one; without one, the reference engine is used. */

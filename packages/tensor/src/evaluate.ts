@@ -7,7 +7,7 @@ import type { AnyTensor, Tensor } from './node.ts'
 import { feedsOf, type Request, requestOf } from './program.ts'
 import { type Evaluated, type Structure, structureOf } from './structure.ts'
 import { throwIfTracing } from './tracing.ts'
-import { commit, inTurn } from './updates.ts'
+import { commit, inTurn, writesOf } from './updates.ts'
 
 export interface EvaluateOptions {
   /** Default: the current engine. */
@@ -33,14 +33,17 @@ export function runStructure(
   feeds: () => readonly HostArray[],
   signal: AbortSignal | undefined,
 ): Promise<unknown> {
-  const writes = structure.updates.flatMap((update) => update.writes)
+  const writes = writesOf(structure.updates)
   const run = async (): Promise<unknown> => {
     const results = await execute(engine, request, feeds(), { signal })
     commit(writes, results.slice(structure.tensors.length))
     return structure.fill(results)
   }
   if (writes.length === 0) return run()
-  return inTurn([...new Set(writes.map(([cell]) => cell))], run)
+  return inTurn(
+    writes.map(([cell]) => cell),
+    run,
+  )
 }
 
 /**

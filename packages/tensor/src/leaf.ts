@@ -4,7 +4,7 @@
  * `random` is filled by the host at every run.
  */
 import type { DataOf, DType, HostArray, NDArray } from './dtype.ts'
-import { allocate, dtypeOf } from './dtype.ts'
+import { allocate, checkDType, dtypeOf } from './dtype.ts'
 import { BeyondgradError, DTypeError, ShapeError } from './errors.ts'
 import { type AnyTensor, buildLeaf, isTensor, type Tensor } from './node.ts'
 import type { Op } from './op.ts'
@@ -37,6 +37,8 @@ export interface Cell {
   readonly trainable: boolean
   data: HostArray
   version: number
+  /** Settles when every writing run that was asked for so far is done; undefined if there was none. */
+  writing?: Promise<unknown>
 }
 
 /**
@@ -54,6 +56,8 @@ export function tensor(
   data: Nested | HostArray | NDArray<DType>,
   options?: { readonly shape: Shape; readonly dtype: DType },
 ): AnyTensor {
+  if (isTensor(data))
+    throw new DTypeError('tensor', 'this is a tensor already; hold() turns its value into a leaf')
   if (ArrayBuffer.isView(data)) {
     const dtype = options?.dtype ?? dtypeOf(data)
     const shape = options?.shape ?? [data.length]
@@ -89,13 +93,8 @@ function checkData(op: string, data: HostArray, shape: Shape, dtype: DType): voi
       `${data.length} elements don't fill shape ${formatShape(shape)}, which has ${sizeOf(shape)}`,
     )
   }
-  const expected = allocate(dtype, 0) as HostArray | undefined
-  if (expected === undefined) {
-    throw new DTypeError(
-      op,
-      `there is no dtype "${String(dtype)}"; use float32, float64, int32, int64 or bool`,
-    )
-  }
+  checkDType(op, dtype)
+  const expected = allocate(dtype, 0)
   const fits = dtype === 'float32' ? data instanceof Float32Array || data instanceof Float64Array : false
   if (!fits && data.constructor !== expected.constructor) {
     throw new DTypeError(
@@ -191,6 +190,12 @@ export function random(
   options: { readonly distribution: Distribution; readonly seed: number; readonly stream: string },
 ): Tensor {
   checkShape('random', shape)
+  if (!Number.isInteger(options.seed) || Math.abs(options.seed) >= 2 ** 32) {
+    throw new BeyondgradError(
+      'value',
+      `random: the seed must be an integer of at most 32 bits, not ${options.seed}`,
+    )
+  }
   return buildLeaf(randomOp, { ...options }, shape, 'float32')
 }
 

@@ -1,6 +1,6 @@
 /** @file Writes to cells: what a run that changes parameters returns beside its results. */
 import type { HostArray } from './dtype.ts'
-import { DTypeError, ShapeError } from './errors.ts'
+import { BeyondgradError, DTypeError, ShapeError } from './errors.ts'
 import type { Cell } from './leaf.ts'
 import type { AnyTensor } from './node.ts'
 import { formatShape, sameShape } from './shape.ts'
@@ -28,6 +28,22 @@ export function updates(writes: Iterable<readonly [Cell, AnyTensor]>): Updates {
   return { '~updates': 1, writes: list }
 }
 
+/** All writes of one run; a cell can be given one new value only. */
+export function writesOf(all: readonly Updates[]): readonly (readonly [Cell, AnyTensor])[] {
+  const writes = all.flatMap((update) => update.writes)
+  const cells = new Set<Cell>()
+  for (const [cell] of writes) {
+    if (cells.has(cell)) {
+      throw new BeyondgradError(
+        'value',
+        `updates: "${cell.name}" would be written twice in one run; combine the updates`,
+      )
+    }
+    cells.add(cell)
+  }
+  return writes
+}
+
 export function isUpdates(value: unknown): value is Updates {
   return typeof value === 'object' && value !== null && '~updates' in value
 }
@@ -40,16 +56,14 @@ export function commit(writes: readonly (readonly [Cell, AnyTensor])[], values: 
   })
 }
 
-const queues = /* @__PURE__ */ new WeakMap<Cell, Promise<unknown>>()
-
 /** Runs `task` after every earlier writing run on any of the cells: first in, first out per cell. */
 export function inTurn<T>(cells: readonly Cell[], task: () => Promise<T>): Promise<T> {
-  const before = cells.map((cell) => queues.get(cell)).filter((wait) => wait !== undefined)
+  const before = cells.map((cell) => cell.writing).filter((wait) => wait !== undefined)
   const run = before.length === 0 ? task() : Promise.all(before).then(task)
   const settled = run.then(
     () => undefined,
     () => undefined,
   )
-  for (const cell of cells) queues.set(cell, settled)
+  for (const cell of cells) cell.writing = settled
   return run
 }

@@ -36,6 +36,14 @@ const x = tensor([
 ])
 const cube = reshape(tensor(Array.from({ length: 8 }, (_, i) => i)), [2, 2, 2])
 
+describe('data', () => {
+  it('a typed array is taken over, not copied', () => {
+    const numbers = Float32Array.of(1, 2)
+    const a = tensor(numbers, { shape: [2], dtype: 'float32' })
+    expect((a.attributes.value as { data: unknown }).data).toBe(numbers)
+  })
+})
+
 describe('reductions', () => {
   it('sum over some axes, all, none, with and without keeping them', async () => {
     await expectValues(sum(x), 21)

@@ -4,6 +4,7 @@ import {
   cast,
   div,
   type DType,
+  equal,
   greater,
   log,
   mul,
@@ -57,6 +58,15 @@ const flat = elementwise({ partial: () => 0 })
 /** 1 where the condition holds: for piecewise linear ops. */
 const indicator = (condition: Tensor<'bool'>, like: Tensor): Tensor => cast(condition, like.dtype)
 
+/** The derivative of aᵇ by a, taken `times`; where its factor b (b − 1) … is 0, no power of 0 may turn it into NaN. */
+function falling(a: Tensor, b: Tensor, times: 1 | 2): Tensor {
+  const factor = times === 1 ? b : mul(b, sub(b, 1))
+  return mul(factor, pow(a, where(equal(factor, 0), 1, sub(b, times))))
+}
+
+/** log a, and 0 at 0, where aᵇ is flat in b. */
+const logOrZero = (a: Tensor): Tensor => where(equal(a, 0), 0, log(a))
+
 const positive = (x: Tensor): Tensor<'bool'> => greater(x, 0)
 
 export const elementwiseRules: Readonly<Record<string, Rule>> = {
@@ -100,11 +110,11 @@ export const elementwiseRules: Readonly<Record<string, Rule>> = {
     },
   }),
   pow: elementwise({
-    partial: (z, [a, b], i) => (i === 0 ? mul(b!, pow(a!, sub(b!, 1))) : mul(z, log(a!))),
+    partial: (z, [a, b], i) => (i === 0 ? falling(a!, b!, 1) : mul(z, logOrZero(a!))),
     second: (z, [a, b], i, j) => {
-      if (i === 0 && j === 0) return mul(mul(b!, sub(b!, 1)), pow(a!, sub(b!, 2)))
-      if (i === 1 && j === 1) return mul(z, square(log(a!)))
-      return mul(pow(a!, sub(b!, 1)), mul(b!, log(a!)).add(1))
+      if (i === 0 && j === 0) return falling(a!, b!, 2)
+      if (i === 1 && j === 1) return mul(z, square(logOrZero(a!)))
+      return mul(pow(a!, sub(b!, 1)), mul(b!, logOrZero(a!)).add(1))
     },
   }),
   // At a tie the first operand counts.

@@ -1,5 +1,5 @@
 /** @file Elementwise primitives: unary, binary with broadcasting, comparison, selection, cast. */
-import { allocate, type DType, type HostArray, isFloat } from '../dtype.ts'
+import { allocate, checkDType, type DType, type HostArray, isFloat } from '../dtype.ts'
 import { DTypeError } from '../errors.ts'
 import { constant } from '../leaf.ts'
 import { type AnyTensor, build, type Tensor } from '../node.ts'
@@ -165,9 +165,20 @@ function apply2<D extends DType>(op: Op, a: Operand<D>, b: Operand<D>): Tensor<D
   if (typeof a === 'number') {
     if (typeof b === 'number') return build(op, [constant(a), constant(b)])
     // Whatever else b is, the node says so.
-    return build(op, [constant(a, (b as Tensor<D> | undefined)?.dtype ?? ('float32' as D)), b])
+    return build(op, [numberLike(op, a, (b as Tensor<D> | undefined)?.dtype ?? ('float32' as D)), b])
   }
-  return build(op, [a, typeof b === 'number' ? constant(b, a.dtype) : b])
+  return build(op, [a, typeof b === 'number' ? numberLike(op, b, a.dtype) : b])
+}
+
+/** A number beside a tensor; an integer tensor does not take fractions. */
+function numberLike<D extends DType>(op: Op, value: number, dtype: D): Tensor<D> {
+  if ((dtype === 'int32' || dtype === 'int64') && !Number.isInteger(value)) {
+    throw new DTypeError(
+      op.name,
+      `${value} is not an integer, but the tensor beside it is ${dtype}; use cast(x, 'float32')`,
+    )
+  }
+  return constant(value, dtype)
 }
 
 export function neg<D extends DType>(x: Tensor<D>): Tensor<D> {
@@ -245,11 +256,12 @@ export function where<D extends DType = 'float32'>(
   b: Operand<D>,
 ): Tensor<D> {
   const dtype = typeof a !== 'number' ? a.dtype : typeof b !== 'number' ? b.dtype : ('float32' as D)
-  const operand = (x: Operand<D>) => (typeof x === 'number' ? constant(x, dtype) : x)
+  const operand = (x: Operand<D>) => (typeof x === 'number' ? numberLike(whereOp, x, dtype) : x)
   return build(whereOp, [condition, operand(a), operand(b)])
 }
 /** Converts elements: towards zero for integers, non-zero is true for bool. */
 export function cast<D extends DType>(x: AnyTensor, to: D): Tensor<D> {
   if (x.dtype === to) return x as Tensor<D>
+  checkDType('cast', to)
   return build(castOp, [x], { to })
 }

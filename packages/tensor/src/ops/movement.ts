@@ -247,6 +247,11 @@ export function slice<D extends DType>(
 ): Tensor<D> {
   const at = normalizeAxis('slice', axis, x.shape.length)
   const size = x.shape[at]!
+  for (const position of [start, end ?? 0]) {
+    if (!Number.isInteger(position) && Math.abs(position) !== Infinity) {
+      throw new ShapeError('slice', `position ${position} is not an integer`)
+    }
+  }
   if (!Number.isInteger(step) || step < 1)
     throw new ShapeError('slice', `step ${step} is not a positive integer`)
   const clamp = (position: number) => Math.min(Math.max(position < 0 ? position + size : position, 0), size)

@@ -133,6 +133,8 @@ export function argmax(x: Tensor, axis: number, options?: { readonly keep?: bool
 
 /** Arithmetic mean over `axes` (default: all), which must not be empty. */
 export function mean(x: Tensor, axes?: readonly number[], options?: { readonly keep?: boolean }): Tensor {
+  if (!isFloat(x.dtype))
+    throw new DTypeError('mean', `takes floating-point numbers, not ${String(x.dtype)}; use cast()`)
   const over = normalizeAxes('mean', axes, x.shape.length)
   const count = over.reduce((n, axis) => n * x.shape[axis]!, 1)
   if (count === 0) {
