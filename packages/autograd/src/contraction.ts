@@ -11,7 +11,7 @@ import {
   concat,
   defineComposite,
   matmul,
-  maximum,
+  relu,
   mul,
   ones,
   type Op,
@@ -172,7 +172,7 @@ const squaredNormOp = /* @__PURE__ */ defineComposite({
         const left = matmul(transposeLast(cotangent), cotangent)
         const right = matmul(transposeLast(input), input)
         // Round-off of positions that cancel must not make a square negative.
-        return maximum(sum(mul(left, right), [-3, -2, -1]), 0)
+        return relu(sum(mul(left, right), [-3, -2, -1]))
       },
     },
   ],
@@ -266,7 +266,7 @@ const centredSumOfSquaresOp = /* @__PURE__ */ defineComposite({
         const left = concat([square(gMean), square(gRest), mul(mul(gRest, gMean), 2)], 0)
         const right = concat([sum(square(aRest), [0], { keep: true }), square(a), mul(aRest, a)], 0)
         const c = overSamples(gRest, aRest)
-        return maximum(overSamples(left, right).sub(square(c).mul(1 / n)), 0)
+        return relu(overSamples(left, right).sub(square(c).mul(1 / n)))
       },
     },
   ],
