@@ -4,6 +4,7 @@
  * parameter map, through which results are pulled back.
  */
 import {
+  add,
   type AnyTensor,
   cast,
   constant,
@@ -29,7 +30,7 @@ import {
   zeros,
 } from '@beyondgrad/tensor'
 import * as contraction from './contraction.ts'
-import type { Factors, Use } from './contribution.ts'
+import type { DirectFactors, Factors, Use } from './contribution.ts'
 import type { AxisLabel } from './label.ts'
 import { cotangentsOf, liftedVjp } from './pullback.ts'
 import { ruleOf } from './rules/index.ts'
@@ -315,6 +316,20 @@ export function bendAt({ leaf, operand }: ParameterPath): AnyTensor | undefined 
     if (curvature !== 'elementwise') return curvature === 'bilinear' && active.length > 1
     return active.some((i) => active.some((j) => second!(node, i, j) !== 0))
   })
+}
+
+/** Per-sample sums of columns in the node's shape over the axes that the operand lacks: [V, N, ...operand.shape]. */
+export function operandColumns(at: Boundary, columns: Tensor): Tensor {
+  // As if the operand were added: a sum hands cotangents on as they are.
+  const node = add(zeros(at.node.shape), at.node.inputs[at.operand] as Tensor)
+  const { factors } = layoutOf({ ...at, node, operand: 1 }, columns, true)
+  return (factors as DirectFactors).perSample
+}
+
+/** A use whose per-sample part is known: [V, N, ...operand.shape]. */
+export function knownUse(path: ParameterPath, perSample: Tensor): Use {
+  const { selects, pull } = parameterMap(path)
+  return { factors: { kind: 'direct', perSample }, layout: 0, selects, place: pull }
 }
 
 const selecting = new Set(['reshape', 'transpose', 'slice', 'guard'])

@@ -8,22 +8,25 @@ import {
   add,
   type AnyTensor,
   BeyondgradError,
-  cast,
-  constant,
-  equal,
-  expand,
-  iota,
   mul,
   reshape,
   sizeOf,
   slice,
   square,
+  sumTo,
   type Tensor,
-  transpose,
 } from '@beyondgrad/tensor'
 import type { Analysis, Entrance, MarkedLoss } from './analysis.ts'
-import { bentUse, diagonalUse, useOf } from './boundary.ts'
+import { bentUse, diagonalUse, knownUse, operandColumns, useOf } from './boundary.ts'
 import { type Columns, columnsOf, joinUses, type Use, type WeightedUse } from './contribution.ts'
+import {
+  elementwiseInteraction,
+  entryWeights,
+  type JointColumns,
+  matmulInteraction,
+  unitColumns,
+} from './interaction.ts'
+import type { AxisLabel } from './label.ts'
 import type { Parameter } from './parameter.ts'
 import { liftedVjp } from './pullback.ts'
 import { ruleOf } from './rules/index.ts'
@@ -126,6 +129,18 @@ class ColumnSweep {
     weight: Tensor,
     skip?: AnyTensor,
   ): void {
+    this.inChunks(node, total, weight, skip, (chunk, from, to) => {
+      this.addColumns(node, chunk, columns(from, to))
+    })
+  }
+
+  private inChunks(
+    node: AnyTensor,
+    total: number,
+    weight: Tensor,
+    skip: AnyTensor | undefined,
+    start: (chunk: Chunk, from: number, to: number) => void,
+  ): void {
     this.count += total
     if (this.count > this.options.limit) {
       throw new BeyondgradError(
@@ -141,7 +156,7 @@ class ColumnSweep {
         weight: uniform ? weight : slice(weight, 0, from, to),
         ...(skip ? { skip } : {}),
       }
-      this.addColumns(node, chunk, columns(from, to))
+      start(chunk, from, to)
     }
   }
 
@@ -172,10 +187,14 @@ class ColumnSweep {
 
   private arrive(entrance: Entrance, chunk: Chunk, cotangent: Tensor): void {
     for (const path of entrance.paths) {
-      const uses = this.arrived.get(path.parameter.cell) ?? new Map<Chunk, Use[]>()
-      uses.set(chunk, [...(uses.get(chunk) ?? []), useOf(entrance, path, cotangent, true)])
-      this.arrived.set(path.parameter.cell, uses)
+      this.arriveUse(path.parameter, chunk, useOf(entrance, path, cotangent, true))
     }
+  }
+
+  private arriveUse({ cell }: Parameter, chunk: Chunk, use: Use): void {
+    const uses = this.arrived.get(cell) ?? new Map<Chunk, Use[]>()
+    uses.set(chunk, [...(uses.get(chunk) ?? []), use])
+    this.arrived.set(cell, uses)
   }
 
   /** Inputs on the samples' side that depend on parameters. */
@@ -275,23 +294,16 @@ class ColumnSweep {
   /** One column for each entry of a sample at this node, weighted by the diagonal. */
   private expandDiagonal(node: AnyTensor, diagonal: Tensor, skip: AnyTensor | undefined): void {
     const { samples } = this.analysis
-    const label = this.analysis.axes.of(node)!
-    if (!('axis' in label)) return
-    const { axis, outer, inner } = label
-    const shape = node.shape
-    const opened = [...shape.slice(0, axis), outer, samples, inner, ...shape.slice(axis + 1)]
-    const others = opened.map((_, i) => i).filter((i) => i !== axis + 1)
-    const entries = sizeOf(others.map((i) => opened[i]!))
-    // [F, N]: what entry f of sample n weighs.
-    const weight = reshape(transpose(reshape(diagonal, opened), [...others, axis + 1]), [entries, samples])
-    const one = opened.map((d, i) => (i === axis + 1 ? 1 : d))
-    const columns = (from: number, to: number): Tensor => {
-      const which = reshape(constant(range(from, to), 'int32'), [to - from, 1])
-      const unit = cast(equal<'int32'>(which, reshape(iota(entries), [1, entries])), 'float32')
-      const spread = expand(reshape(unit, [to - from, ...one]), [to - from, ...opened])
-      return reshape(spread, [to - from, ...shape])
-    }
-    this.inject(node, entries, columns, weight, skip)
+    const label = this.labelOf(node)
+    const columns = (from: number, to: number): Tensor => unitColumns(node.shape, label, samples, from, to)
+    const weight = entryWeights(diagonal, label, samples)
+    this.inject(node, weight.shape[0]!, columns, weight, skip)
+  }
+
+  private labelOf(node: AnyTensor): AxisLabel {
+    const axis = this.analysis.axes.of(node)
+    if (axis !== undefined && 'axis' in axis) return axis
+    throw new BeyondgradError('unsupported', `${this.options.what}: op "${node.op.name}" has no sample axis`)
   }
 
   /** The second derivative of the op itself, K = Σ_k δ_k ∇² z_k, as diagonals at its inputs. */
@@ -302,13 +314,9 @@ class ColumnSweep {
     if (delta === undefined) return
     const { affected } = this.analysis
     const active = node.inputs.map((input) => affected.has(input))
-    if (rule.curvature === 'bilinear' || active.filter(Boolean).length > 1) {
-      if (this.interact(node)) {
-        throw new BeyondgradError(
-          'unsupported',
-          `${this.options.what}: a parameter reaches op "${node.op.name}" through two inputs (a tied weight, or a product of branches); the exact Hessian of that is not available yet`,
-        )
-      }
+    if (active.filter(Boolean).length > 1 && this.interact(node)) {
+      this.addInteraction(node, delta)
+      return
     }
     if (rule.curvature === 'bilinear') return
     node.inputs.forEach((input, i) => {
@@ -316,17 +324,62 @@ class ColumnSweep {
       const second = rule.second!(node, i, i)
       if (second === 0) return
       const bend = mul(delta, second)
-      if (this.analysis.axes.of(input) === undefined) {
-        this.arriveBent(node, i, bend)
-        return
-      }
-      if (sizeOf(input.shape) !== sizeOf(node.shape)) {
-        throw new BeyondgradError(
-          'unsupported',
-          `${this.options.what}: op "${node.op.name}" bends in operand ${i}, which is broadcast from [${input.shape.join(', ')}] to [${node.shape.join(', ')}]; the exact Hessian of that is not available yet: expand the operand first`,
-        )
-      }
-      this.addDiagonal(input, reshape(bend, input.shape))
+      this.addBend(node, i, bend)
+    })
+  }
+
+  /** Curvature of an elementwise op in one operand, in the node's shape: a diagonal at the operand. */
+  private addBend(node: AnyTensor, operand: number, bend: Tensor): void {
+    const input = node.inputs[operand]!
+    if (this.analysis.axes.of(input) === undefined) this.arriveBent(node, operand, bend)
+    else this.addDiagonal(input, sumTo(bend, input.shape))
+  }
+
+  /** All of an op's second derivative where one parameter reaches it through two inputs. */
+  private addInteraction(node: AnyTensor, delta: Tensor): void {
+    const { samples, axes } = this.analysis
+    const label = this.labelOf(node)
+    const rule = ruleOf(node)
+    const isShared = (i: number): boolean => axes.of(node.inputs[i]!) === undefined
+    if (rule.second !== undefined && node.inputs.length === 2) {
+      const { alone, columns } = elementwiseInteraction(
+        node,
+        delta,
+        label,
+        samples,
+        (i, j) => rule.second!(node, i, j),
+        isShared,
+        (operand, units) => operandColumns({ node, operand, label, samples }, units),
+      )
+      alone.forEach((bend, i) => this.addBend(node, i, bend))
+      this.injectJointly(node, columns)
+      return
+    }
+    const columns =
+      node.op.name === 'matmul' ? matmulInteraction(node, delta, label, samples, isShared) : undefined
+    if (columns === undefined) {
+      throw new BeyondgradError(
+        'unsupported',
+        `${this.options.what}: a parameter reaches op "${node.op.name}" on ${node.inputs.map(({ shape }) => `[${shape.join(', ')}]`).join(' and ')} through two inputs; the exact Hessian of that is not available yet`,
+      )
+    }
+    this.injectJointly(node, columns)
+  }
+
+  /** Lets columns start at several inputs of a node at once. */
+  private injectJointly(node: AnyTensor, { total, weight, at }: JointColumns): void {
+    this.inChunks(node, total, weight, undefined, (chunk, from, to) => {
+      at(from, to).forEach((part, i) => {
+        if (part === undefined || !this.analysis.affected.has(node.inputs[i]!)) return
+        if (this.analysis.axes.of(node.inputs[i]!) !== undefined) {
+          this.addColumns(node.inputs[i]!, chunk, part)
+          return
+        }
+        for (const { operand, paths } of this.entrancesAt.get(node) ?? []) {
+          if (operand === i)
+            for (const path of paths) this.arriveUse(path.parameter, chunk, knownUse(path, part))
+        }
+      })
     })
   }
 

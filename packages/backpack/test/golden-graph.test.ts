@@ -15,23 +15,15 @@ import { graphCases, graphLoss, readGraph } from './golden-graph.ts'
 
 type Quantities = Record<string, Extension<ParameterMap<Tensor>>>
 
-const firstAndGGN: Quantities = {
+const extensions: Quantities = {
   grad: Gradient(),
   batch_grad: BatchGradient(),
   batch_l2: BatchL2(),
   sum_grad_squared: SumGradSquared(),
   variance: Variance(),
   diag_ggn_exact: DiagGGN(),
+  diag_hessian: DiagHessian(),
 }
-
-/** Here a parameter reaches one op twice: the exact Hessian is refused, by name. */
-const refused = [
-  'custom/gating_conv',
-  'custom/layernorm_op17',
-  'custom/silu_mlp',
-  'custom/transformer_1head',
-  'custom/weight_sharing',
-]
 
 const engines = [
   { name: 'reference engine', engine: referenceEngine(), rtol: 1e-8 },
@@ -42,11 +34,6 @@ describe.each(engines)('goldens of plain expressions on the $name', ({ engine, r
   it.each(graphCases())('%s', async (name) => {
     const golden = readGraph(name)
     const { loss, parameters } = graphLoss(golden)
-    const isRefused = refused.includes(name)
-    if (isRefused) {
-      expect(() => backward(loss, { h: DiagHessian() }, { parameters })).toThrow('reaches op')
-    }
-    const extensions: Quantities = isRefused ? firstAndGGN : { ...firstAndGGN, diag_hessian: DiagHessian() }
     const results = backward(loss, extensions, { parameters })
     const { value, found } = await evaluate({ value: loss, found: results }, { engine })
     expect(value.data[0]).toBeCloseTo(golden.loss_value, rtol < 1e-6 ? 7 : 4)

@@ -119,42 +119,24 @@ export const unusual: readonly Network[] = [
 ]
 
 export const tied: readonly Network[] = [
-  regression(
-    'one weight used twice in a row',
-    [3],
-    [3],
-    () => {
-      const w = weight('w', [3, 3])
-      return of([w], (x) => matmul(tanh(matmul(x, w.value)), w.value))
-    },
-    { hessian: 'refused' },
-  ),
-  regression(
-    'one weight and its transpose',
-    [4],
-    [4],
-    () => {
-      const [w, b] = [weight('w', [4, 2]), weight('b', [2])]
-      return of([w, b], (x) => matmul(tanh(add(matmul(x, w.value), b.value)), transpose(w.value)))
-    },
-    { hessian: 'refused' },
-  ),
+  regression('one weight used twice in a row', [3], [3], () => {
+    const w = weight('w', [3, 3])
+    return of([w], (x) => matmul(tanh(matmul(x, w.value)), w.value))
+  }),
+  regression('one weight and its transpose', [4], [4], () => {
+    const [w, b] = [weight('w', [4, 2]), weight('b', [2])]
+    return of([w, b], (x) => matmul(tanh(add(matmul(x, w.value), b.value)), transpose(w.value)))
+  }),
   regression('one weight in two branches', [3], [2], () => {
     const [w, v] = [weight('w', [3, 4]), weight('v', [4, 2])]
     return of([w, v], (x) =>
       matmul(add(tanh(matmul(x, w.value)), sigmoid(matmul(square(x), w.value))), v.value),
     )
   }),
-  classifier(
-    'one layer used three times',
-    [3],
-    3,
-    () => {
-      const layer = Linear(3, 3, seeded(1))
-      return Sequential(layer, Tanh(), layer, Tanh(), layer)
-    },
-    { hessian: 'refused' },
-  ),
+  classifier('one layer used three times', [3], 3, () => {
+    const layer = Linear(3, 3, seeded(1))
+    return Sequential(layer, Tanh(), layer, Tanh(), layer)
+  }),
 ]
 
 /** Linear combinations of losses, on parts of the output. */

@@ -10,9 +10,11 @@ import {
 import { Linear, moduleOf, Sequential, Tanh } from '@beyondgrad/nn'
 import {
   BeyondgradError,
+  conv,
   evaluate,
   intTensor,
   matmul,
+  reshape,
   square,
   sub,
   sum,
@@ -112,9 +114,20 @@ describe('DiagHessian', () => {
   const refusedFor = (forward: (x: Tensor) => Tensor): string =>
     refusal(mseLoss(moduleOf(forward, [w])(x), target), DiagHessian()).message
 
-  it('says at which op a weight meets itself', () => {
-    expect(refusedFor((a) => matmul(tanh(matmul(a, w.value)), w.value))).toBe(
-      'diag-hessian: a parameter reaches op "matmul" through two inputs (a tied weight, or a product of branches); the exact Hessian of that is not available yet',
+  it('says at which op a weight meets itself, where that is too much', () => {
+    const kernel = parameter('kernel', {
+      shape: [1, 1, 2, 2],
+      dtype: 'float32',
+      data: new Float32Array(4).fill(0.3),
+    })
+    const images = tensor(new Float32Array(18).fill(1), { shape: [2, 1, 3, 3], dtype: 'float32' })
+    const twice = conv(tanh(conv(images, kernel.value, { padding: 1 })), kernel.value, { stride: 2 })
+    const loss = mseLoss(
+      reshape(twice, [2, -1]),
+      tensor(new Float32Array(8), { shape: [2, 4], dtype: 'float32' }),
+    )
+    expect(refusal(loss, DiagHessian()).message).toBe(
+      'diag-hessian: a parameter reaches op "conv" on [2, 1, 4, 4] and [1, 1, 2, 2] through two inputs; the exact Hessian of that is not available yet',
     )
   })
 
