@@ -303,21 +303,6 @@ export function bentUse(at: Boundary, path: ParameterPath, bend: Tensor): Tensor
   return selects ? pull(sumTo(bend, at.node.inputs[at.operand]!.shape), 0) : undefined
 }
 
-/**
- * An op on the way from the parameter to the boundary whose second derivative does not vanish along it: a Hessian has a
- * term for it that columns from the samples' side know nothing of.
- */
-export function bendAt({ leaf, operand }: ParameterPath): AnyTensor | undefined {
-  const between = dependents(topologicalOrder([operand]), (node) => node === leaf)
-  return [...between].find((node) => {
-    const active = node.inputs.flatMap((input, i) => (between.has(input) ? [i] : []))
-    if (active.length === 0) return false
-    const { curvature, second } = ruleOf(node)
-    if (curvature !== 'elementwise') return curvature === 'bilinear' && active.length > 1
-    return active.some((i) => active.some((j) => second!(node, i, j) !== 0))
-  })
-}
-
 /** Per-sample sums of columns in the node's shape over the axes that the operand lacks: [V, N, ...operand.shape]. */
 export function operandColumns(at: Boundary, columns: Tensor): Tensor {
   // As if the operand were added: a sum hands cotangents on as they are.

@@ -27,6 +27,7 @@ import {
   unitColumns,
 } from './interaction.ts'
 import type { AxisLabel } from './label.ts'
+import { parameterCurvature } from './parameter-curvature.ts'
 import type { Parameter } from './parameter.ts'
 import { liftedVjp } from './pullback.ts'
 import { ruleOf } from './rules/index.ts'
@@ -117,7 +118,12 @@ class ColumnSweep {
     for (const [chunk, uses] of this.arrived.get(parameter.cell) ?? []) {
       chunks.push({ use: joinUses(uses, true), weight: chunk.weight, columns: chunk.columns })
     }
-    const diagonals = this.arrivedDiagonals.get(parameter.cell) ?? []
+    const diagonals = [...(this.arrivedDiagonals.get(parameter.cell) ?? [])]
+    if (this.options.hessian) {
+      const entrances = [...this.entrancesAt.values()].flat()
+      const own = parameterCurvature(this.analysis, parameter, entrances, this.options)
+      if (own !== undefined) diagonals.push(own)
+    }
     return columnsOf(chunks, diagonals, this.analysis.samples, parameter.shape)
   }
 

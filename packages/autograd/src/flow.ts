@@ -2,9 +2,8 @@
  * @file Flows: what travels backward and arrives at the parameters. First-order contributions, columns of the GGN
  * (exact or Monte Carlo), weighted columns of the exact Hessian, or a flow of one's own.
  */
-import { BeyondgradError } from '@beyondgrad/tensor'
 import type { Analysis, MarkedLoss } from './analysis.ts'
-import { bendAt, useOf } from './boundary.ts'
+import { useOf } from './boundary.ts'
 import { sweepColumns } from './column-sweep.ts'
 import { type Columns, type Contribution, contributionOf, joinUses, noUse, type Use } from './contribution.ts'
 import type { Parameter } from './parameter.ts'
@@ -81,7 +80,6 @@ export const hessianFlow: Flow<Columns> = {
   name: 'hessian',
   options: {},
   run: (analysis, flow, what) => {
-    refuseBentParameters(analysis, what)
     return sweepColumns(analysis, {
       what,
       start: ({ definition, output, target }) => definition.hessianRoot({ output, target }),
@@ -89,17 +87,4 @@ export const hessianFlow: Flow<Columns> = {
       ...flow,
     })
   },
-}
-
-function refuseBentParameters(analysis: Analysis, what: string): void {
-  for (const { paths } of analysis.entrances(what)) {
-    for (const path of paths) {
-      const bend = bendAt(path)
-      if (bend === undefined) continue
-      throw new BeyondgradError(
-        'unsupported',
-        `${what}: op "${bend.op.name}" bends parameter "${path.parameter.name}" before it meets the samples; the exact Hessian of that is not available yet`,
-      )
-    }
-  }
 }

@@ -24,8 +24,6 @@ export interface Network {
   /** How the loss draws Monte-Carlo columns, if it does, and what its mean multiplies beyond the samples' share. */
   readonly draws?: 'cross-entropy' | 'mse' | 'bce-with-logits'
   readonly factor?: number
-  /** Whether the exact Hessian diagonal is available; if not, it must be refused. */
-  readonly hessian?: 'refused'
   readonly problem: (samples: number) => Problem
 }
 
@@ -56,7 +54,7 @@ export function classifier(
   input: Shape,
   classes: number,
   model: () => Module,
-  options: { readonly reduction?: Reduction; readonly hessian?: 'refused' } = {},
+  options: { readonly reduction?: Reduction } = {},
 ): Network {
   const { reduction = 'mean', ...rest } = options
   return {
@@ -78,7 +76,7 @@ export function regression(
   input: Shape,
   output: Shape,
   model: () => Module,
-  options: { readonly reduction?: Reduction; readonly hessian?: 'refused'; readonly logistic?: boolean } = {},
+  options: { readonly reduction?: Reduction; readonly logistic?: boolean } = {},
 ): Network {
   const { reduction = 'mean', logistic = false, ...rest } = options
   return {

@@ -60,26 +60,14 @@ export const unusual: readonly Network[] = [
     const b = weight('b', [3])
     return of([b], (x) => expand(b.value, [x.shape[0]!, 3]))
   }),
-  regression(
-    'squared weight, straight to the loss',
-    [3],
-    [2],
-    () => {
-      const w = weight('w', [3, 2])
-      return of([w], (x) => matmul(x, square(w.value)))
-    },
-    { hessian: 'refused' },
-  ),
-  regression(
-    'weight times itself',
-    [2],
-    [2],
-    () => {
-      const w = weight('w', [2, 2])
-      return of([w], (x) => matmul(x, matmul(w.value, w.value)))
-    },
-    { hessian: 'refused' },
-  ),
+  regression('squared weight, straight to the loss', [3], [2], () => {
+    const w = weight('w', [3, 2])
+    return of([w], (x) => matmul(x, square(w.value)))
+  }),
+  regression('weight times itself', [2], [2], () => {
+    const w = weight('w', [2, 2])
+    return of([w], (x) => matmul(x, matmul(w.value, w.value)))
+  }),
   regression('weight transposed, reshaped and cut out', [3], [2], () => {
     const w = weight('w', [3, 8])
     const v = weight('v', [2, 2, 2])
@@ -92,30 +80,18 @@ export const unusual: readonly Network[] = [
     const [w, v] = [weight('w', [3, 4]), weight('v', [4, 2])]
     return of([w, v], (x) => tanh(matmul(x, matmul(w.value, v.value))))
   }),
-  regression(
-    'normalised weight',
-    [3],
-    [2],
-    () => {
-      const w = weight('w', [3, 2])
-      return of([w], (x) => tanh(matmul(x, div(w.value, sum(square(w.value), [0], { keep: true }).sqrt()))))
-    },
-    { hessian: 'refused' },
-  ),
+  regression('normalised weight', [3], [2], () => {
+    const w = weight('w', [3, 2])
+    return of([w], (x) => tanh(matmul(x, div(w.value, sum(square(w.value), [0], { keep: true }).sqrt()))))
+  }),
   regression('weights joined', [3], [4], () => {
     const [w, v] = [weight('w', [3, 1]), weight('v', [3, 3])]
     return of([w, v], (x) => tanh(matmul(x, concat([w.value, v.value], 1))))
   }),
-  regression(
-    'weight that every sample bends',
-    [3],
-    [3],
-    () => {
-      const w = weight('w', [3])
-      return of([w], (x) => tanh(mul(relu(x), square(w.value))))
-    },
-    { hessian: 'refused' },
-  ),
+  regression('weight that every sample bends', [3], [3], () => {
+    const w = weight('w', [3])
+    return of([w], (x) => tanh(mul(relu(x), square(w.value))))
+  }),
 ]
 
 export const tied: readonly Network[] = [
