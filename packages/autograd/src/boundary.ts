@@ -12,6 +12,7 @@ import {
   convolutionAttribute,
   dependents,
   equal,
+  eye,
   iota,
   lift,
   mul,
@@ -296,11 +297,18 @@ export function diagonalUse(at: Boundary, path: ParameterPath, diagonal: Tensor)
 
 /**
  * The diagonal at the parameter of a curvature that an elementwise boundary node has in the operand itself: `bend`, in
- * the node's shape. Undefined where the parameter is not simply selected.
+ * the node's shape. Where the parameter is not simply selected, each entry of the operand is a column; undefined if
+ * those are more than `limit`.
  */
-export function bentUse(at: Boundary, path: ParameterPath, bend: Tensor): Tensor | undefined {
+export function bentUse(at: Boundary, path: ParameterPath, bend: Tensor, limit: number): Tensor | undefined {
   const { selects, pull } = parameterMap(path)
-  return selects ? pull(sumTo(bend, at.node.inputs[at.operand]!.shape), 0) : undefined
+  const diagonal = sumTo(bend, path.operand.shape)
+  if (selects) return pull(diagonal, 0)
+  const entries = sizeOf(path.operand.shape)
+  if (entries > limit) return undefined
+  const columns = pull(reshape(eye(entries), [entries, ...path.operand.shape]), 1)
+  const weights = reshape(diagonal, [entries, ...path.leaf.shape.map(() => 1)])
+  return sum(mul(square(columns), weights), [0])
 }
 
 /** Per-sample sums of columns in the node's shape over the axes that the operand lacks: [V, N, ...operand.shape]. */

@@ -394,11 +394,11 @@ class ColumnSweep {
     for (const entrance of this.entrancesAt.get(node) ?? []) {
       if (entrance.operand !== operand) continue
       for (const path of entrance.paths) {
-        const part = bentUse(entrance, path, bend)
+        const part = bentUse(entrance, path, bend, this.options.limit)
         if (part === undefined) {
           throw new BeyondgradError(
             'unsupported',
-            `${this.options.what}: op "${node.op.name}" bends in what is made of parameter "${path.parameter.name}"; the exact Hessian of that is not available yet: use the parameter there as it is, reshaped, transposed or sliced`,
+            `${this.options.what}: op "${node.op.name}" bends in what is made of parameter "${path.parameter.name}", and the exact form needs more than ${this.options.limit} columns for that; raise the option limit, or use the parameter there as it is, reshaped, transposed or sliced`,
           )
         }
         const list = this.arrivedDiagonals.get(path.parameter.cell) ?? []
