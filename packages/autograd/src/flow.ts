@@ -6,9 +6,12 @@ import { BeyondgradError } from '@beyondgrad/tensor'
 import type { Analysis, MarkedLoss } from './analysis.ts'
 import { bendAt, useOf } from './boundary.ts'
 import { sweepColumns } from './column-sweep.ts'
-import { type Columns, type Contribution, contributionOf, joinUses, noUse, type Use } from './contribution.ts'
+import type { Columns } from './columns.ts'
+import { type Contribution, contributionOf } from './contribution.ts'
 import type { Parameter } from './parameter.ts'
+import { joinUses, noUse, type Use } from './use.ts'
 
+/** The limits that a sweep keeps to. */
 export interface FlowOptions {
   /** Memory that columns in flight may take, in bytes. */
   readonly memory: number
@@ -20,7 +23,11 @@ export interface FlowOptions {
 export interface Flow<out Arrives> {
   readonly name: string
   readonly options: Readonly<Record<string, string | number | boolean>>
-  /** `what` is the quantity that asked, for messages. */
+  /**
+   * Once for each `backward`, when the first extension asks.
+   *
+   * @param what the quantity that asked, for messages
+   */
   run(analysis: Analysis, options: FlowOptions, what: string): (parameter: Parameter) => Arrives
 }
 
