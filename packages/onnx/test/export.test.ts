@@ -19,6 +19,7 @@ import {
   maxPool,
   namedMap,
   type NDArray,
+  ones,
   referenceEngine,
   relu,
   reshape,
@@ -168,6 +169,27 @@ describe('a free axis', () => {
     )
     expect(file.notes).toEqual([])
     expect(file.outputs[2]!.shape).toEqual(['2*N'])
+  })
+
+  it('of results that are inputs, parameters, constants, or there twice', async () => {
+    const file = await expectSame(
+      ({ x }) => {
+        const y = x.mul(2)
+        return {
+          same: x,
+          weight: read(first),
+          y,
+          again: y,
+          ones: ones(x.shape),
+          five: constant([5]),
+          sum: ones([3]).sum(),
+        }
+      },
+      { x: { shape: ['N', 3] } },
+      batches,
+    )
+    expect(file.notes).toEqual([])
+    expect(file.outputs.map(({ shape }) => shape[0])).toEqual(['N', 6, 'N', 'N', 'N', 1, undefined])
   })
 
   it('together with another one', async () => {
