@@ -14,8 +14,11 @@ import {
   Linear,
   MaxPool2d,
   ReLU,
+  rows,
+  Sequential,
+  SGD,
+  trainStep,
 } from '@beyondgrad/nn'
-import { rows, Sequential, SGD, trainStep } from '@beyondgrad/nn'
 import { argmax, compile, setEngine, tensor, type Tensor } from '@beyondgrad/tensor'
 import { SingleBar } from 'cli-progress'
 import Table from 'cli-table3'
@@ -175,7 +178,7 @@ async function median(run: (x: Tensor, y: Tensor<'int32'>) => Promise<unknown>):
   return times.sort((a, b) => a - b)[4]!
 }
 
-function tableOf(head: string[], textColumns: number): InstanceType<typeof Table> {
+function tableOf(head: string[], textColumns: number): Table.Table {
   const colAligns = head.map((_, i) => (i < textColumns ? ('left' as const) : ('right' as const)))
   return new Table({ head, colAligns, style: { head: [], border: [], compact: true } })
 }

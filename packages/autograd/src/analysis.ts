@@ -39,8 +39,10 @@ export interface Entrance extends Boundary {
   readonly paths: readonly (ParameterPath & { readonly parameter: Parameter })[]
 }
 
+/** What flows work with. */
 export interface Analysis {
   readonly losses: readonly MarkedLoss[]
+  /** N. */
   readonly samples: number
   /** 1 / terms of the first loss under "mean", 1 under "sum". */
   readonly normalizer: number
@@ -69,6 +71,7 @@ export interface AnalysisOptions {
 
 const isLoss = (node: AnyTensor): boolean => lossOf(node) !== undefined
 
+/** Analyses a loss; throws where it is no number, depends on no parameter or is no linear combination of marked losses. */
 export function analyse(loss: Tensor, options: AnalysisOptions = {}): Analysis {
   if (sizeOf(loss.shape) !== 1) {
     throw new BeyondgradError(
@@ -90,26 +93,13 @@ export function analyse(loss: Tensor, options: AnalysisOptions = {}): Analysis {
   const inWhole = affectedByLeaf(wholeOrder)
   const marked = wholeOrder.filter((node) => isLoss(node) && inWhole.has(node))
   const { losses: unguarded, extra } = scaleLosses(whole, marked, [...leaves])
-  for (const node of marked) {
-    if (inWhole.has(node.inputs[1]!)) {
-      throw new BeyondgradError(
-        'unsupported',
-        `backward: the target of ${node.op.name} depends on a parameter; hold() it first`,
-      )
-    }
-  }
+  demandFreeTargets(marked, inWhole)
 
   const outputs = unguarded.map(({ output }) => output)
   const order = topologicalOrder(outputs)
   const affected = affectedByLeaf(order)
   const samples = samplesOf(unguarded)
-  for (const leaf of options.samples?.keys() ?? []) {
-    if (order.includes(leaf)) continue
-    throw new BeyondgradError(
-      'value',
-      `samples: names a tensor of shape ${formatShape(leaf.shape)} that the loss does not depend on`,
-    )
-  }
+  demandMembers(options.samples?.keys() ?? [], order)
   const axes = findSampleAxes(order, outputs, samples, options.samples)
   const data = order.filter((node) => holdsNumbers(node) && axes.of(node) !== undefined)
   const losses = unguarded.map((at) => demandNumbers(at, data))
@@ -143,22 +133,46 @@ export function analyse(loss: Tensor, options: AnalysisOptions = {}): Analysis {
     },
     cotangent: (node) => cotangents().get(node),
     entrances: (what) => {
-      if (losses.length === 0) {
-        throw new BeyondgradError(
-          'not-a-loss',
-          `${what}: the loss contains no marked loss such as crossEntropy or mseLoss, so that samples and curvature are unknown`,
-        )
-      }
-      if (extra.size > 0) {
-        const names = [...found].filter(([, leaf]) => extra.has(leaf)).map(([{ name }]) => name)
-        throw new BeyondgradError(
-          'not-a-loss',
-          `${what}: the loss has terms of parameters alone (${names.join(', ')}) that belong to no sample; leave them out of the loss for this quantity`,
-        )
-      }
+      const alone = [...found].filter(([, leaf]) => extra.has(leaf)).map(([{ name }]) => name)
+      demandMarkedLosses(what, losses, alone)
       requireOutputs(axes, outputs, samples, what)
       return (entrances ??= findEntrances(what, order, affected, axes, samples, found))
     },
+  }
+}
+
+function demandFreeTargets(marked: readonly AnyTensor[], affected: ReadonlySet<AnyTensor>): void {
+  const bound = marked.find((node) => affected.has(node.inputs[1]!))
+  if (bound === undefined) return
+  throw new BeyondgradError(
+    'unsupported',
+    `backward: the target of ${bound.op.name} depends on a parameter; hold() it first`,
+  )
+}
+
+function demandMembers(leaves: Iterable<AnyTensor>, order: readonly AnyTensor[]): void {
+  for (const leaf of leaves) {
+    if (order.includes(leaf)) continue
+    throw new BeyondgradError(
+      'value',
+      `samples: names a tensor of shape ${formatShape(leaf.shape)} that the loss does not depend on`,
+    )
+  }
+}
+
+/** Throws where a part of the loss, or all of it, belongs to no sample; `alone` are parameters with a term to themselves. */
+function demandMarkedLosses(what: string, losses: readonly MarkedLoss[], alone: readonly string[]): void {
+  if (losses.length === 0) {
+    throw new BeyondgradError(
+      'not-a-loss',
+      `${what}: the loss contains no marked loss such as crossEntropy or mseLoss, so that samples and curvature are unknown`,
+    )
+  }
+  if (alone.length > 0) {
+    throw new BeyondgradError(
+      'not-a-loss',
+      `${what}: the loss has terms of parameters alone (${alone.join(', ')}) that belong to no sample; leave them out of the loss for this quantity`,
+    )
   }
 }
 

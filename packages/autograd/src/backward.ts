@@ -7,7 +7,7 @@ import {
   protocol,
   type Tensor,
 } from '@beyondgrad/tensor'
-import { analyse, type AnalysisOptions } from './analysis.ts'
+import { analyse } from './analysis.ts'
 import type { Context, Extension, Extensions, Results } from './extension.ts'
 import type { Flow, FlowOptions } from './flow.ts'
 import type { Parameter, ParameterMap } from './parameter.ts'
@@ -29,6 +29,9 @@ const defaults: FlowOptions = { memory: 32 * 2 ** 20, limit: 20_000 }
  * Runs extensions along the backward pass of a loss. Everything is lazy: `evaluate` the result, or return it from a
  * compiled function; what several extensions need is computed once.
  *
+ * Throws `not-a-loss` if the loss is not of that kind, `mixed-samples` or `unsupported` where an extension needs samples or
+ * curvature that cannot be had.
+ *
  * @param loss a linear combination of marked losses, such as `crossEntropy(model(x), y)`
  * @param extensions what to compute, under keys of your own
  * @returns results under the same keys, typed by their extensions
@@ -38,16 +41,12 @@ export function backward<const X extends Extensions>(
   extensions: X,
   options: BackwardOptions = {},
 ): Results<X> {
-  for (const [name, value] of Object.entries({ memory: options.memory ?? 1, limit: options.limit ?? 1 })) {
+  const { parameters, samples, memory = defaults.memory, limit = defaults.limit } = options
+  for (const [name, value] of Object.entries({ memory, limit })) {
     if (!(value > 0))
       throw new BeyondgradError('value', `backward: ${name} must be a positive number, not ${value}`)
   }
-  const analysisOptions: AnalysisOptions = { parameters: options.parameters, samples: options.samples }
-  const analysis = analyse(loss, analysisOptions)
-  const flowOptions: FlowOptions = {
-    memory: options.memory ?? defaults.memory,
-    limit: options.limit ?? defaults.limit,
-  }
+  const analysis = analyse(loss, { parameters, samples })
   const context: Context = {
     batchSize: analysis.samples,
     normalizer: analysis.normalizer,
@@ -68,10 +67,10 @@ export function backward<const X extends Extensions>(
       throw new BeyondgradError('value', `extension "${extension.name}" needs itself`)
     }
     running.add(key)
-    const needs = Object.fromEntries(Object.entries(spec.needs).map(([key, need]) => [key, run(need)]))
+    const needs = Object.fromEntries(Object.entries(spec.needs).map(([as, need]) => [as, run(need)]))
     let arrive = flows.get(spec.flow)
     if (arrive === undefined) {
-      arrive = spec.flow.run(analysis, flowOptions, extension.name)
+      arrive = spec.flow.run(analysis, { memory, limit }, extension.name)
       flows.set(spec.flow, arrive)
     }
     const byParameter = namedMap(

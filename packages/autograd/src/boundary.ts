@@ -31,10 +31,10 @@ import {
   zeros,
 } from '@beyondgrad/tensor'
 import * as contraction from './contraction.ts'
-import type { DirectFactors, Factors, Use } from './contribution.ts'
 import type { AxisLabel } from './label.ts'
 import { cotangentsOf, liftedVjp } from './pullback.ts'
 import { ruleOf } from './rules/index.ts'
+import type { DirectFactors, Factors, Use } from './use.ts'
 
 /** Where a parameter's side enters the samples' side. */
 export interface Boundary {

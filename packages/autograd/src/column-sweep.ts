@@ -18,7 +18,7 @@ import {
 } from '@beyondgrad/tensor'
 import type { Analysis, Entrance, MarkedLoss } from './analysis.ts'
 import { bentUse, diagonalUse, knownUse, operandColumns, useOf } from './boundary.ts'
-import { type Columns, columnsOf, joinUses, type Use, type WeightedUse } from './contribution.ts'
+import { type Columns, columnsOf, type WeightedUse } from './columns.ts'
 import {
   elementwiseInteraction,
   entryWeights,
@@ -31,6 +31,7 @@ import { parameterCurvature } from './parameter-curvature.ts'
 import type { Parameter } from './parameter.ts'
 import { liftedVjp } from './pullback.ts'
 import { ruleOf } from './rules/index.ts'
+import { joinUses, type Use } from './use.ts'
 
 /** Columns that start together at one node. */
 interface Chunk {

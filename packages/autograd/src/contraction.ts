@@ -11,10 +11,10 @@ import {
   concat,
   defineComposite,
   matmul,
-  relu,
   mul,
   ones,
   type Op,
+  relu,
   reshape,
   slice,
   square,
@@ -201,8 +201,8 @@ function weightedSamples(products: Tensor, weight: Tensor | undefined, out: numb
   return reshape(mul(reshape(products, [samples, groups, columns, out, inner]), each), products.shape)
 }
 
-/** A weight [V, N] next to [V, N, ...]. */
-function weighted(x: Tensor, weight: Tensor | undefined): Tensor {
+/** A weight [V, N], if any, next to [V, N, ...]. */
+export function weighted(x: Tensor, weight: Tensor | undefined): Tensor {
   if (weight === undefined) return x
   return mul(x, reshape(weight, [...weight.shape, ...x.shape.slice(2).map(() => 1)]))
 }

@@ -1,10 +1,10 @@
 /** @file Products of the generalised Gauss-Newton matrix with vectors, without the matrix. */
-import { type AnyTensor, BeyondgradError, mul, sum, type Tensor, zeros } from '@beyondgrad/tensor'
+import { BeyondgradError, mul, namedMap, sum, type Tensor, zeros } from '@beyondgrad/tensor'
 import { analyse } from './analysis.ts'
 import { jvp } from './derivative.ts'
 import { parametersOf } from './dependence.ts'
-import type { Parameter, ParameterMap } from './parameter.ts'
-import { checkCotangent, pullBack } from './pullback.ts'
+import type { ParameterMap } from './parameter.ts'
+import { demandShapeOf, pullBack } from './pullback.ts'
 
 /**
  * G v for the generalised Gauss-Newton matrix G = Jᵀ H J of a loss: forward to the output, times the loss's Hessian there
@@ -23,23 +23,21 @@ export function ggnvp(loss: Tensor, vectors: ParameterMap<Tensor>): ParameterMap
     )
   }
   const outputs = losses.map(({ output }) => output)
-  const leaves = parametersOf(outputs, parameters)
-  const inputs: AnyTensor[] = []
-  const tangents: Tensor[] = []
-  for (const [parameter, leaf] of leaves) {
+  const found = [...parametersOf(outputs, parameters)]
+  const inputs = found.map(([, leaf]) => leaf)
+  const tangents = found.map(([parameter, leaf]) => {
     const vector = vectors.get(parameter)
-    checkCotangent(`ggnvp for "${parameter.name}"`, vector, leaf)
-    inputs.push(leaf)
-    tangents.push(vector)
-  }
+    demandShapeOf(`ggnvp for "${parameter.name}"`, 'vector', vector, leaf)
+    return vector
+  })
   const sources = losses.map(({ definition, output, target, scale }) => {
     const root = definition.hessianRoot({ output, target })
     const moved = jvp(output, inputs, tangents)
-    const axes = moved.shape.map((_, i) => i + 1).slice(1)
-    const along = sum(mul(root, moved), axes, { keep: true })
+    // ⟨Sᵥ, J v⟩ for every column and sample.
+    const own = moved.shape.map((_, axis) => axis + 1).slice(1)
+    const along = sum(mul(root, moved), own, { keep: true })
     return [output, mul(sum(mul(root, along), [0]), scale)] as const
   })
   const products = pullBack(sources, inputs)
-  let next = 0
-  return leaves.map((leaf: AnyTensor, _parameter: Parameter) => products[next++] ?? zeros(leaf.shape))
+  return namedMap(found.map(([parameter, leaf], i) => [parameter, products[i] ?? zeros(leaf.shape)] as const))
 }

@@ -1,23 +1,24 @@
-/** @file Which parameters an expression depends on, and through which nodes. */
+/** @file Which parameters an expression depends on. */
 import {
   type AnyTensor,
   BeyondgradError,
   type Cell,
   cellOf,
-  type NamedMap,
+  isNamedMap,
   namedMap,
   topologicalOrder,
 } from '@beyondgrad/tensor'
 import { type Parameter, type ParameterMap, parameterOf } from './parameter.ts'
 
 /**
- * The leaves of a graph that are trainable parameters.
+ * The leaves of a graph that are trainable parameters. Throws `value` if two of them have one name, or one that is wanted
+ * does not occur.
  *
- * @param wanted restricts to these and gives them their names; each must occur
+ * @param wanted restricts to these and gives them their names
  */
 export function parametersOf(
   outputs: readonly AnyTensor[],
-  wanted?: NamedMap<Parameter, Parameter> | readonly Parameter[],
+  wanted?: ParameterMap<Parameter> | readonly Parameter[],
 ): ParameterMap<AnyTensor> {
   const leaves = new Map<Cell, AnyTensor>()
   for (const node of topologicalOrder(outputs)) {
@@ -36,9 +37,7 @@ export function parametersOf(
     }
     return namedMap(found.map(([cell, leaf]) => [parameterOf(cell), leaf] as const))
   }
-  const list = Array.isArray(wanted)
-    ? (wanted as readonly Parameter[])
-    : [...(wanted as NamedMap<Parameter, Parameter>)].map(([, p]) => p)
+  const list = isNamedMap(wanted) ? [...wanted].map(([, p]) => p) : wanted
   return namedMap(
     list
       .filter((p) => p.trainable)

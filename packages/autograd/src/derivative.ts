@@ -3,24 +3,29 @@ import {
   type AnyTensor,
   BeyondgradError,
   constant,
+  eye,
   formatShape,
-  type NamedMap,
+  lift,
+  namedMap,
   ones,
   placeholder,
   reshape,
-  eye,
-  lift,
   sizeOf,
   type Tensor,
   zeros,
 } from '@beyondgrad/tensor'
-import type { Parameter, ParameterMap } from './parameter.ts'
-import { checkCotangent, expandForDerivatives, pullBack } from './pullback.ts'
 import { parametersOf } from './dependence.ts'
+import type { Parameter, ParameterMap } from './parameter.ts'
+import { demandShapeOf, expandForDerivatives, pullBack } from './pullback.ts'
 
-/** Cotangents of `inputs` for one of `output`: vᵀ · ∂output/∂inputs. Zero where there is no dependence. */
+/**
+ * Cotangents of `inputs` for one of `output`: vᵀ · ∂output/∂inputs. Zero where there is no dependence.
+ *
+ * @param cotangent v, of output's shape
+ * @returns one of each input's shape
+ */
 export function vjp(output: Tensor, inputs: readonly AnyTensor[], cotangent: Tensor): Tensor[] {
-  checkCotangent('vjp', cotangent, output)
+  demandShapeOf('vjp', 'cotangent', cotangent, output)
   const [plain] = expandForDerivatives([output])
   return pullBack([[plain!, cotangent]], inputs).map((x, i) => x ?? zeros(inputs[i]!.shape))
 }
@@ -28,9 +33,12 @@ export function vjp(output: Tensor, inputs: readonly AnyTensor[], cotangent: Ten
 /**
  * The tangent of `output` for tangents of `inputs`: Σ ∂output/∂inputᵢ · tᵢ. A vjp is linear in its cotangent, and
  * the vjp of that linear map is the jvp: no rules of its own are needed, and what only served the detour is dead.
+ *
+ * @param tangents one of each input's shape
+ * @returns of output's shape
  */
 export function jvp(output: Tensor, inputs: readonly AnyTensor[], tangents: readonly Tensor[]): Tensor {
-  tangents.forEach((tangent, i) => checkCotangent('jvp', tangent, inputs[i]!))
+  tangents.forEach((tangent, i) => demandShapeOf('jvp', 'tangent', tangent, inputs[i]!))
   const dummy = placeholder(output.shape, 'float32', 'cotangent')
   const cotangents = vjp(output, inputs, dummy)
   const [result] = pullBack(
@@ -40,7 +48,7 @@ export function jvp(output: Tensor, inputs: readonly AnyTensor[], tangents: read
   return result ?? zeros(output.shape)
 }
 
-function scalar(what: string, of: Tensor): void {
+function demandScalar(what: string, of: Tensor): void {
   if (sizeOf(of.shape) === 1) return
   throw new BeyondgradError(
     'shape',
@@ -51,7 +59,7 @@ function scalar(what: string, of: Tensor): void {
 type Inputs = readonly AnyTensor[] | ParameterMap<Parameter>
 
 /**
- * The gradient of a scalar.
+ * The gradient of a scalar; throws `shape` for anything else.
  *
  * @param of nodes of the graph (results in their order), or parameters (results by parameter; default: all trainable
  * ones)
@@ -59,14 +67,13 @@ type Inputs = readonly AnyTensor[] | ParameterMap<Parameter>
 export function gradient(loss: Tensor, of: readonly AnyTensor[]): Tensor[]
 export function gradient(loss: Tensor, of?: ParameterMap<Parameter>): ParameterMap<Tensor>
 export function gradient(loss: Tensor, of?: Inputs): Tensor[] | ParameterMap<Tensor> {
-  scalar('gradient', loss)
+  demandScalar('gradient', loss)
   if (Array.isArray(of)) return vjp(loss, of as readonly AnyTensor[], ones(loss.shape))
   const [plain] = expandForDerivatives([loss])
-  const found = parametersOf([plain!], of as NamedMap<Parameter, Parameter> | undefined)
-  const leaves = [...found].map(([, leaf]) => leaf)
+  const found = [...parametersOf([plain!], of as ParameterMap<Parameter> | undefined)]
+  const leaves = found.map(([, leaf]) => leaf)
   const results = pullBack([[plain!, ones(loss.shape)]], leaves)
-  let next = 0
-  return found.map((leaf) => results[next++] ?? zeros(leaf.shape))
+  return namedMap(found.map(([parameter, leaf], i) => [parameter, results[i] ?? zeros(leaf.shape)] as const))
 }
 
 /** The Jacobian of `output` with respect to `input`: [...output.shape, ...input.shape]. One vjp a row, lifted. */
@@ -80,10 +87,16 @@ export function jacobian(output: Tensor, input: AnyTensor): Tensor {
   return reshape(stacked, [...output.shape, ...input.shape])
 }
 
-/** The Hessian times a vector, forward over reverse: ∇²loss · v for all inputs jointly. */
+/**
+ * The Hessian of a scalar times a vector: ∇²loss · v for all inputs jointly, as the gradient of ⟨∇loss, v⟩. Pearlmutter,
+ * "Fast exact multiplication by the Hessian", 1994.
+ *
+ * @param vectors one of each input's shape
+ * @returns one of each input's shape
+ */
 export function hvp(loss: Tensor, inputs: readonly AnyTensor[], vectors: readonly Tensor[]): Tensor[] {
-  scalar('hvp', loss)
-  vectors.forEach((vector, i) => checkCotangent('hvp', vector, inputs[i]!))
+  demandScalar('hvp', loss)
+  vectors.forEach((vector, i) => demandShapeOf('hvp', 'vector', vector, inputs[i]!))
   const slopes = gradient(loss, inputs)
   const total = slopes.map((g, i) => g.mul(vectors[i]!).sum()).reduce((a, b) => a.add(b), constant(0))
   return gradient(total, inputs)
@@ -91,7 +104,7 @@ export function hvp(loss: Tensor, inputs: readonly AnyTensor[], vectors: readonl
 
 /** The dense Hessian of a scalar with respect to one input: [...input.shape, ...input.shape]. For small inputs. */
 export function hessian(loss: Tensor, input: AnyTensor): Tensor {
-  scalar('hessian', loss)
+  demandScalar('hessian', loss)
   const [slope] = gradient(loss, [input])
   return jacobian(slope!, input)
 }

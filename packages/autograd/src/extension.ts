@@ -17,18 +17,23 @@ export interface Extension<out R> {
   readonly '~spec': ErasedSpec
 }
 
+/** What an extension computes. */
 export type ResultOf<E> = E extends Extension<infer R> ? R : never
+/** Extensions under keys of the caller's own. */
 export type Extensions = Readonly<Record<string, Extension<unknown>>>
 
 /** Results under the caller's keys, each typed by its extension. */
 export type Results<X extends Extensions> = { readonly [K in keyof X]: ResultOf<X[K]> }
 
+/** What hooks may want to know of the whole. */
 export interface Context {
+  /** N, the samples of the batch. */
   readonly batchSize: number
-  /** What every term of the loss was multiplied with: 1 / terms under "mean", 1 under "sum". */
+  /** What every term of the first marked loss was multiplied with: 1 / terms under "mean", 1 under "sum". */
   readonly normalizer: number
   /** The scale of the first marked loss as an expression, factors outside of the loss included. */
   readonly lossScale: Tensor
+  /** Those that results are for. */
   readonly parameters: readonly Parameter[]
 }
 
@@ -36,6 +41,10 @@ export interface Context {
 export type Merge<R> =
   'sum' | 'mean' | 'concat' | ((parts: readonly { readonly result: R; readonly n: number }[]) => R)
 
+/**
+ * What `defineExtension` takes: N are the extensions needed, A is what the flow delivers, P what is made of it for each
+ * parameter, R the result.
+ */
 export interface ExtensionSpec<N extends Extensions, A, P, R> {
   readonly name: string
   /**
@@ -45,9 +54,11 @@ export interface ExtensionSpec<N extends Extensions, A, P, R> {
   readonly options?: Readonly<Record<string, string | number | boolean | null>>
   /** Extensions whose finished results arrive in both hooks. */
   readonly needs?: N
+  /** What arrives at each parameter. */
   readonly flow: Flow<A>
-  /** How the result scales when the loss is multiplied by α: α or α². */
+  /** The result of α times the loss is α or α² times as large. Default: 1. For whoever adds up batches, as is `merge`. */
   readonly degree?: 1 | 2
+  /** Default: results of batches can't be combined. `backward` itself sees one batch, and looks at neither. */
   readonly merge?: Merge<R>
   /** Called once for each parameter, with all its uses joined. */
   parameter(at: {
@@ -87,7 +98,8 @@ export interface ErasedSpec {
 }
 
 /**
- * Defines an extension. Export a function with an explicit return type that calls this; options live in its closure.
+ * Defines an extension. Export a function with an explicit return type that calls this; options live in its closure. Throws
+ * `value` for an empty name.
  *
  * @param finish makes the result from what was made of each parameter; default: the map itself
  */

@@ -5,9 +5,12 @@
 import type { Analysis, MarkedLoss } from './analysis.ts'
 import { useOf } from './boundary.ts'
 import { sweepColumns } from './column-sweep.ts'
-import { type Columns, type Contribution, contributionOf, joinUses, noUse, type Use } from './contribution.ts'
+import type { Columns } from './columns.ts'
+import { type Contribution, contributionOf } from './contribution.ts'
 import type { Parameter } from './parameter.ts'
+import { joinUses, noUse, type Use } from './use.ts'
 
+/** The limits that a sweep keeps to. */
 export interface FlowOptions {
   /** Memory that columns in flight may take, in bytes. */
   readonly memory: number
@@ -19,7 +22,11 @@ export interface FlowOptions {
 export interface Flow<out Arrives> {
   readonly name: string
   readonly options: Readonly<Record<string, string | number | boolean>>
-  /** `what` is the quantity that asked, for messages. */
+  /**
+   * Once for each `backward`, when the first extension asks.
+   *
+   * @param what the quantity that asked, for messages
+   */
   run(analysis: Analysis, options: FlowOptions, what: string): (parameter: Parameter) => Arrives
 }
 
@@ -79,12 +86,11 @@ function makeGGNFlow(samples: 'exact' | number, seed: number): Flow<Columns> {
 export const hessianFlow: Flow<Columns> = {
   name: 'hessian',
   options: {},
-  run: (analysis, flow, what) => {
-    return sweepColumns(analysis, {
+  run: (analysis, flow, what) =>
+    sweepColumns(analysis, {
       what,
       start: ({ definition, output, target }) => definition.hessianRoot({ output, target }),
       hessian: true,
       ...flow,
-    })
-  },
+    }),
 }

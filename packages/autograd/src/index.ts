@@ -1,7 +1,8 @@
 /** @file Derivatives of expressions, and the protocol by which extensions ride along on the backward pass. */
 export type { Analysis, Entrance, MarkedLoss } from './analysis.ts'
 export { backward, type BackwardOptions } from './backward.ts'
-export type { Columns, Contribution, DirectFactors, Factors, OuterFactors } from './contribution.ts'
+export type { Columns } from './columns.ts'
+export type { Contribution } from './contribution.ts'
 export { ggnvp } from './curvature-product.ts'
 export * from './derivative.ts'
 export { parametersOf } from './dependence.ts'
@@ -9,17 +10,10 @@ export * from './extension.ts'
 export * from './flow.ts'
 export type * from './interfaces.ts'
 export { type AxisLabel } from './label.ts'
-export {
-  bceWithLogits,
-  crossEntropy,
-  type LossDefinition,
-  type LossInputs,
-  type LossOptions,
-  mseLoss,
-  type Reduction,
-  type Sampling,
-} from './loss.ts'
+export type { LossDefinition, LossInputs, Reduction, Sampling } from './loss.ts'
+export { bceWithLogits, crossEntropy, type LossOptions, mseLoss } from './losses.ts'
 export { type Parameter, parameter, type ParameterMap, parameterMap } from './parameter.ts'
 export { opsWithRules, ruleOf } from './rules/index.ts'
 export type { LabelRule, Partial, Rule } from './rules/rule.ts'
 export { findSampleAxes, type SampleAxes, type SampleAxis } from './sample-axis.ts'
+export type { DirectFactors, Factors, OuterFactors } from './use.ts'

@@ -4,6 +4,7 @@
  */
 import { type Shape, sizeOf } from '@beyondgrad/tensor'
 
+/** Says that index i of `axis` belongs to sample ⌊i / inner⌋ mod N. */
 export interface AxisLabel {
   readonly axis: number
   readonly outer: number

@@ -100,10 +100,17 @@ export function pullBack(
   return targets.map((target) => cotangents.get(target))
 }
 
-export function checkCotangent(what: string, cotangent: AnyTensor, of: AnyTensor): void {
-  if (sameShape(cotangent.shape, of.shape)) return
+/** Throws unless a cotangent has the shape of its output, a tangent or vector that of its input. */
+export function demandShapeOf(
+  what: string,
+  role: 'cotangent' | 'tangent' | 'vector',
+  given: AnyTensor,
+  of: AnyTensor,
+): void {
+  if (sameShape(given.shape, of.shape)) return
+  const counterpart = role === 'cotangent' ? 'output' : 'input'
   throw new BeyondgradError(
     'shape',
-    `${what}: the cotangent has shape ${formatShape(cotangent.shape)}, the output ${formatShape(of.shape)}`,
+    `${what}: the ${role} has shape ${formatShape(given.shape)}, the ${counterpart} ${formatShape(of.shape)}`,
   )
 }

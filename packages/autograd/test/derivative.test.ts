@@ -86,7 +86,7 @@ describe('gradient', () => {
       'gradient: a gradient needs one number, not a tensor of shape [3]; sum it, or use vjp or jacobian',
     )
     expect(() => vjp(a, [a], tensor([1]))).toThrow('vjp: the cotangent has shape [1], the output [3]')
-    expect(() => jvp(a, [a], [tensor([1])])).toThrow('jvp: the cotangent has shape [1], the output [3]')
+    expect(() => jvp(a, [a], [tensor([1])])).toThrow('jvp: the tangent has shape [1], the input [3]')
   })
 
   it('of a chain of 100,000 nodes overflows no stack', async () => {

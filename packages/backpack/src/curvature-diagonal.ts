@@ -9,8 +9,10 @@ import {
 import { BeyondgradError, type Tensor } from '@beyondgrad/tensor'
 
 /**
- * Diagonal of the generalised Gauss-Newton matrix Jᵀ H_loss J, `[...parameter.shape]`. Exact: C − 1 columns travel
+ * Diagonal of the generalised Gauss-Newton matrix Σₙ Jₙᵀ Hₙ Jₙ, `[...parameter.shape]`. Exact: C − 1 columns travel
  * back for cross-entropy on C classes, D for a squared error on D outputs.
+ *
+ * Source: Dangel, Kunstner, Hennig, "BackPACK", ICLR 2020, Table 1.
  */
 export function DiagGGN(): Extension<ParameterMap<Tensor>> {
   return defineExtension({
@@ -31,7 +33,10 @@ export interface MonteCarloOptions {
 
 /**
  * Monte-Carlo estimate of the GGN's diagonal: labels are drawn from the model's own distribution, so that few columns
- * (default 1) travel back however many classes there are.
+ * (default 1) travel back however many classes there are. `[...parameter.shape]`; throws `value` for a number of samples
+ * that is none.
+ *
+ * Source: Dangel, Kunstner, Hennig, "BackPACK", ICLR 2020, Table 1.
  */
 export function DiagGGNMC(options: MonteCarloOptions = {}): Extension<ParameterMap<Tensor>> {
   const { samples = 1, seed = 0 } = options

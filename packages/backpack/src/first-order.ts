@@ -8,9 +8,7 @@ import {
 } from '@beyondgrad/autograd'
 import { mul, type Tensor } from '@beyondgrad/tensor'
 
-/**
- * The gradient ∂L/∂θ itself, `[...parameter.shape]`. Works where samples mix, too.
- */
+/** The gradient ∂L/∂θ itself, `[...parameter.shape]`. Works where samples mix, too. */
 export function Gradient(): Extension<ParameterMap<Tensor>> {
   return defineExtension({
     name: 'gradient',

@@ -4,6 +4,7 @@ import { Command, CommanderError } from 'commander'
 import { readFileSync } from 'node:fs'
 import { benchCommand } from './bench/command.ts'
 import { serveMeasurements } from './bench/worker.ts'
+import { UsageError } from './usage-error.ts'
 
 const { version } = JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8')) as {
   version: string
@@ -29,7 +30,7 @@ async function main(): Promise<void> {
     }
     const message = error instanceof Error ? error.message : String(error)
     process.stderr.write(`beyondgrad: ${message.split('\n')[0]}\n`)
-    process.exitCode = (error as { usage?: boolean }).usage === true ? 2 : 1
+    process.exitCode = error instanceof UsageError ? 2 : 1
   }
 }
 

@@ -1,7 +1,7 @@
-/** @file Wrong usage of the command line: exit status 2. */
+/** @file Wrong usage of the command line. */
 
+/** Ends the command with exit status 2 instead of 1. */
 export class UsageError extends Error {
-  readonly usage = true
   constructor(message: string) {
     super(message)
     this.name = 'UsageError'

@@ -6,6 +6,7 @@ import {
   fillRandom,
   formatShape,
   type NDArray,
+  sizeOf,
   tensor,
   type Tensor,
 } from '@beyondgrad/tensor'
@@ -31,7 +32,10 @@ export interface BatchesOptions {
   readonly steps?: number
 }
 
-/** Mini-batches of a data set, reshuffled for every epoch. */
+/**
+ * Mini-batches of a data set, reshuffled for every epoch. Throws `shape` if inputs and targets differ in number, or there
+ * are none, and `value` for a size that is none.
+ */
 export async function* batches<D extends DType>(
   dataset: Dataset<D>,
   options: BatchesOptions,
@@ -61,10 +65,10 @@ export async function* batches<D extends DType>(
   }
 }
 
-/** Rows of an array, copied: [rows.length, ...]. */
+/** Rows of an array, copied: [which.length, ...]. Throws `value` for a row that is not there. */
 export function rows<D extends DType>(array: NDArray<D>, which: ArrayLike<number>): NDArray<D> {
   const [count = 0, ...rest] = array.shape
-  const stride = rest.reduce((a, b) => a * b, 1)
+  const stride = sizeOf(rest)
   const source = array.data as Float32Array
   const data = new (source.constructor as Float32ArrayConstructor)(which.length * stride)
   for (let i = 0; i < which.length; i++) {
@@ -76,7 +80,7 @@ export function rows<D extends DType>(array: NDArray<D>, which: ArrayLike<number
   return { shape: [which.length, ...rest], dtype: array.dtype, data: data as never }
 }
 
-/** Fisher and Yates's shuffle with numbers that depend on seed and epoch alone. */
+/** Fisher and Yates's shuffle, with numbers that depend on seed and epoch alone. */
 function permutation(count: number, seed: number, epoch: number): Int32Array {
   const order = Int32Array.from({ length: count }, (_, i) => i)
   const numbers = new Float64Array(count)

@@ -48,12 +48,14 @@ export const glorotUniform: Initializer = /* @__PURE__ */ uniform((fans) =>
   Math.sqrt(6 / Math.max(1, fans.in + fans.out)),
 )
 
+/** Zeros, in whatever shape. */
 export const allZeros: Initializer = (shape) => ({
   shape,
   dtype: 'float32',
   data: new Float32Array(sizeOf(shape)),
 })
 
+/** How an affine layer starts. */
 export interface InitializationOptions {
   /** Determines the initial numbers. Default: counts up with every layer, so that a program repeats itself. */
   readonly seed?: number

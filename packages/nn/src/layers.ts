@@ -12,6 +12,7 @@ import {
   reshape,
   ShapeError,
   sigmoid,
+  sizeOf,
   type Tensor,
   tanh,
   transpose,
@@ -75,23 +76,17 @@ export function Conv2d(
   const area = height * width
   const fans = { in: (inputs / groups) * area, out: (outputs / groups) * area }
   const { weight, bias } = affineParameters([outputs, inputs / groups, height, width], fans, options)
-  const window = {
-    groups,
-    ...(stride === undefined ? {} : { stride }),
-    ...(padding === undefined ? {} : { padding }),
-    ...(dilation === undefined ? {} : { dilation }),
-  }
   const forward = (x: Tensor): Tensor => {
     if (x.shape.length !== 4 || x.shape[1] !== inputs) {
       throw new ShapeError('Conv2d', `expects [N, ${inputs}, H, W], got ${formatShape(x.shape)}`)
     }
-    const z = conv(x, weight.value, window)
+    const z = conv(x, weight.value, { groups, stride, padding, dilation })
     return bias === undefined ? z : add(z, reshape(bias.value, [outputs, 1, 1]))
   }
   return moduleOf(forward, bias === undefined ? [weight] : [weight, bias])
 }
 
-/** Largest element of each window; the stride is the window unless given. */
+/** Largest element of each window, [N, C, H, W] → [N, C, H', W']; the stride is the window unless given. */
 export function MaxPool2d(kernel: number | readonly [number, number], options: WindowOptions = {}): Module {
   return moduleOf((x) => maxPool(x, pair(kernel), options))
 }
@@ -101,7 +96,7 @@ export interface AvgPool2dOptions extends WindowOptions {
   readonly countPadding?: boolean
 }
 
-/** Mean of each window; the stride is the window unless given. */
+/** Mean of each window, [N, C, H, W] → [N, C, H', W']; the stride is the window unless given. */
 export function AvgPool2d(
   kernel: number | readonly [number, number],
   options: AvgPool2dOptions = {},
@@ -113,7 +108,7 @@ export function AvgPool2d(
 export function Flatten(start = 1): Module {
   return moduleOf((x) => {
     if (start >= x.shape.length) return x
-    return reshape(x, [...x.shape.slice(0, start), x.shape.slice(start).reduce((a, b) => a * b, 1)])
+    return reshape(x, [...x.shape.slice(0, start), sizeOf(x.shape.slice(start))])
   })
 }
 
@@ -127,6 +122,7 @@ export function Sigmoid(): Module {
   return moduleOf(sigmoid)
 }
 
+/** (eˣ − e⁻ˣ) / (eˣ + e⁻ˣ) */
 export function Tanh(): Module {
   return moduleOf(tanh)
 }

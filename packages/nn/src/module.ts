@@ -30,21 +30,19 @@ export function qualified(
   return namedMap([...seen.values()].map((parameter) => [parameter, parameter] as const))
 }
 
-type Layer = Module
-
 /**
  * Layers one after the other. Parameters are named after the layer's position, "0.weight", or after the keys if the
  * layers come as an object. A layer that is put into several containers goes by the name that the latest gave it, unless
  * `backward` is told the parameters of one of them.
  */
-export function Sequential(...layers: readonly Layer[]): Module
-export function Sequential(layers: Readonly<Record<string, Layer>>): Module
-export function Sequential(...layers: readonly (Layer | Readonly<Record<string, Layer>>)[]): Module {
+export function Sequential(...layers: readonly Module[]): Module
+export function Sequential(layers: Readonly<Record<string, Module>>): Module
+export function Sequential(...layers: readonly (Module | Readonly<Record<string, Module>>)[]): Module {
   const [first] = layers
-  const named: readonly (readonly [string, Layer])[] =
+  const named: readonly (readonly [string, Module])[] =
     layers.length === 1 && typeof first === 'object'
       ? Object.entries(first)
-      : layers.map((layer, i) => [String(i), layer as Layer])
+      : layers.map((layer, i) => [String(i), layer as Module])
   // A factory that was not called is a function, too, but has no parameters.
   const wrong = named.find(([, layer]) => typeof layer !== 'function' || !('parameters' in layer))
   if (wrong !== undefined) {

@@ -23,15 +23,15 @@ export interface SGDOptimizer extends Optimizer {
   learningRate: number
 }
 
-/** Stochastic gradient descent with momentum. */
+/**
+ * Stochastic gradient descent with momentum (Polyak 1964, as in PyTorch); frozen parameters stay as they are. Throws `value`
+ * for a rate, momentum or decay that is negative or not finite.
+ */
 export function SGD(parameters: ParameterMap<Parameter>, options: SGDOptions): SGDOptimizer {
   const { momentum = 0, weightDecay = 0 } = options
-  const finite = { learningRate: options.learningRate, momentum, weightDecay }
-  for (const [name, value] of Object.entries(finite)) {
-    if (!(value >= 0 && Number.isFinite(value))) {
-      throw new BeyondgradError('value', `SGD: ${name} must be a non-negative number, not ${value}`)
-    }
-  }
+  demandNonNegative('learningRate', options.learningRate)
+  demandNonNegative('momentum', momentum)
+  demandNonNegative('weightDecay', weightDecay)
   const rate = cell('learning rate', scalar(options.learningRate), { trainable: false })
   const velocities = new Map<object, Cell>()
   if (momentum !== 0) {
@@ -57,15 +57,18 @@ export function SGD(parameters: ParameterMap<Parameter>, options: SGDOptions): S
       return Number(rate.data[0])
     },
     set learningRate(value: number) {
-      if (!(value >= 0 && Number.isFinite(value))) {
-        throw new BeyondgradError('value', `SGD: learningRate must be a non-negative number, not ${value}`)
-      }
+      demandNonNegative('learningRate', value)
       rate.data = scalar(value).data
       rate.version++
     },
     update: (gradient) =>
       updates([...parameters].flatMap(([, p]) => (p.trainable ? step(p, gradient.get(p)) : []))),
   }
+}
+
+function demandNonNegative(name: string, value: number): void {
+  if (value >= 0 && Number.isFinite(value)) return
+  throw new BeyondgradError('value', `SGD: ${name} must be a non-negative number, not ${value}`)
 }
 
 function scalar(value: number) {

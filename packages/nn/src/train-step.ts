@@ -34,6 +34,7 @@ export interface Observer {
   record(step: number, results: Readonly<Record<string, unknown>>): void | Promise<void>
 }
 
+/** What a training step is made of. */
 export interface TrainStepSpec<T extends AnyTensor, X extends Extensions> {
   readonly model: Module
   readonly loss: Loss<T>
@@ -43,6 +44,7 @@ export interface TrainStepSpec<T extends AnyTensor, X extends Extensions> {
   readonly observers?: readonly Observer[]
   /** Default: the current engine. */
   readonly engine?: Engine
+  /** For the backward pass; its parameters are the optimiser's. */
   readonly backward?: Omit<BackwardOptions, 'parameters'>
 }
 
@@ -64,7 +66,8 @@ const gradientForUpdate: Extension<ParameterMap<Tensor>> = /* @__PURE__ */ defin
 
 /**
  * Compiles a training step. The first call with a new batch shape (or new wishes of an observer) traces; every other
- * call is one native run. Steps may be called without waiting: they run in order.
+ * call is one native run. Steps may be called without waiting: they run in order. A step that fails changes nothing; NaN or
+ * infinity in its batch fails it with a `DataError`.
  */
 export function trainStep<T extends AnyTensor, const X extends Extensions = Record<never, never>>(
   spec: TrainStepSpec<T, X>,
@@ -84,7 +87,7 @@ export function trainStep<T extends AnyTensor, const X extends Extensions = Reco
     )
     let kind = kinds.get(key)
     if (kind === undefined) {
-      kind = compile((inputs: Tensor, targets: T) => traceStep(spec, watched, inputs, targets), {
+      kind = compile((inputs: Tensor, targets: T) => traceStep(watched, inputs, targets), {
         engine: spec.engine,
         step: () => running,
       })
@@ -109,19 +112,14 @@ export function trainStep<T extends AnyTensor, const X extends Extensions = Reco
     return { ...results.own, loss: value, step } as StepResult<X>
   }
 
-  function traceStep(
-    { backward: options }: TrainStepSpec<T, X>,
-    watched: readonly Extensions[],
-    inputs: Tensor,
-    targets: T,
-  ): Record<string, unknown> {
+  function traceStep(watched: readonly Extensions[], inputs: Tensor, targets: T): Record<string, unknown> {
     const value = loss(model(inputs), targets)
     const all: Record<string, Extension<unknown>> = { update: gradientForUpdate }
     for (const [key, extension] of Object.entries(extensions)) all[`own ${key}`] = extension
     watched.forEach((each, i) => {
       for (const [key, extension] of Object.entries(each)) all[`${i} ${key}`] = extension
     })
-    const results = backward(value, all, { ...options, parameters: optimizer.parameters })
+    const results = backward(value, all, { ...spec.backward, parameters: optimizer.parameters })
     const pick = (prefix: string): Record<string, unknown> =>
       Object.fromEntries(
         Object.entries(results)
@@ -129,9 +127,11 @@ export function trainStep<T extends AnyTensor, const X extends Extensions = Reco
           .map(([key, result]) => [key.slice(prefix.length + 1), result]),
       )
     const guarded = guard(value, inputs, { kind: 'finite', what: 'trainStep: the batch' })
-    const numbers = targets.dtype === 'float32'
+    const areNumbers = targets.dtype === 'float32'
     return {
-      loss: numbers ? guard(guarded, targets, { kind: 'finite', what: 'trainStep: the targets' }) : guarded,
+      loss: areNumbers
+        ? guard(guarded, targets, { kind: 'finite', what: 'trainStep: the targets' })
+        : guarded,
       own: pick('own'),
       watched: watched.map((_, i) => pick(String(i))),
       updates: optimizer.update(results.update as ParameterMap<Tensor>),

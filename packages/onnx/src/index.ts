@@ -1,5 +1,14 @@
 export type { NodeAttribute, NodeAttributes, TensorAttribute } from './attribute.ts'
 export {
+  exportOnnx,
+  type ExportArguments,
+  type ExportedFile,
+  type ExportedValue,
+  type ExportInput,
+  type ExportInputs,
+  type ExportOptions,
+} from './export.ts'
+export {
   modelBuilder,
   type ModelBuilder,
   type ModelOptions,

@@ -294,7 +294,7 @@ export function modelBuilder(options: ModelOptions): ModelBuilder {
   }
 }
 
-function valueInfo(what: string, name: string, dtype: DType, shape: ModelShape): ValueInfoProto {
+export function valueInfo(what: string, name: string, dtype: DType, shape: ModelShape): ValueInfoProto {
   const dim = shape.map((size) => {
     if (typeof size === 'string') return { value: { case: 'dimParam' as const, value: size } }
     if (!Number.isSafeInteger(size) || size < 0) {

@@ -1,7 +1,7 @@
 /** @file Compiled functions: traced once per input signature, then run without building any graph. */
 import type { DType, HostArray, NDArray } from './dtype.ts'
-import { BeyondgradError, ShapeError } from './errors.ts'
 import { currentEngine, type Engine } from './engine.ts'
+import { BeyondgradError, ShapeError } from './errors.ts'
 import { requestedTensors, runStructure } from './evaluate.ts'
 import { hostData, placeholder } from './leaf.ts'
 import { type AnyTensor, isTensor, type Tensor } from './node.ts'
@@ -22,6 +22,7 @@ export interface CompileOptions {
   readonly step?: (() => number) | undefined
 }
 
+/** What `compile` returns: the function itself, and `dispose`. */
 export interface Compiled<A extends readonly AnyTensor[], R> {
   (...inputs: Arguments<A>): Promise<Evaluated<R>>
   /** Forgets all traces. */

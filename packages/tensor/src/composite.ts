@@ -1,8 +1,8 @@
 /**
  * @file Composite nodes: several answers to one question, of which one is chosen when the whole request is known.
  */
-import { topologicalOrder } from './graph.ts'
-import { type AnyTensor, build, type Tensor, withInputs } from './node.ts'
+import { rewrite, topologicalOrder } from './graph.ts'
+import { type AnyTensor, build, type Tensor } from './node.ts'
 import type { Alternative, Attributes, Op, Request } from './op.ts'
 
 /**
@@ -36,32 +36,19 @@ export function expandPlainly(node: AnyTensor): AnyTensor {
 }
 
 /** Replaces every composite by the alternative that suits the whole request. */
-export function expandComposites(
-  outputs: readonly AnyTensor[],
-  options: { chunkBytes: number },
-): AnyTensor[] {
-  const order = topologicalOrder(outputs)
-  if (!order.some((node) => node.op.family === 'composite')) return [...outputs]
+export function expandComposites(outputs: readonly AnyTensor[]): AnyTensor[] {
+  const composites = topologicalOrder(outputs).filter((node) => node.op.family === 'composite')
+  if (composites.length === 0) return [...outputs]
   const byInput = new Map<AnyTensor, AnyTensor[]>()
-  for (const node of order) {
-    if (node.op.family !== 'composite') continue
+  for (const node of composites) {
     const first = node.inputs[0]!
     byInput.set(first, [...(byInput.get(first) ?? []), node])
   }
-  const request: Request = {
-    siblings: (input) => byInput.get(input) ?? [],
-    chunkBytes: options.chunkBytes,
-  }
-  const done = new Map<AnyTensor, AnyTensor>()
-  for (const node of order) {
-    const inputs = node.inputs.map((input) => done.get(input)!)
-    if (node.op.family !== 'composite') {
-      done.set(node, inputs.every((input, i) => input === node.inputs[i]) ? node : withInputs(node, inputs))
-      continue
-    }
-    const chosen = node.op.choose?.(node, request) ?? node.op.alternatives![0]!
-    const [expanded] = expandComposites([chosen.expand(inputs, node.attributes)], options)
-    done.set(node, expanded!)
-  }
-  return outputs.map((output) => done.get(output)!)
+  const request: Request = { siblings: (input) => byInput.get(input) ?? [] }
+  return rewrite(outputs, (node, original) => {
+    if (node.op.family !== 'composite') return node
+    // The request is about the graph as it was asked for.
+    const chosen = node.op.choose?.(original, request) ?? node.op.alternatives![0]!
+    return expandComposites([chosen.expand(node.inputs, node.attributes)])[0]!
+  })
 }

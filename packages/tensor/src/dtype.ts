@@ -7,6 +7,7 @@
 
 import { DTypeError } from './errors.ts'
 
+/** Element types. Labels and counts are `int32`; comparisons give `bool`. */
 export type DType = 'float32' | 'float64' | 'int32' | 'int64' | 'bool'
 
 /** The typed array that holds elements of a dtype. Bools are bytes, 0 or 1. */
@@ -20,7 +21,7 @@ export type DataOf<D extends DType> = D extends 'float32'
         ? BigInt64Array
         : Uint8Array
 
-/** Any array an engine may accept or return. */
+/** Any array that an engine may accept or return. */
 export type HostArray = Float32Array | Float64Array | Int32Array | BigInt64Array | Uint8Array
 
 /** A computed tensor on the host, row-major. */

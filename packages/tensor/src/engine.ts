@@ -12,6 +12,7 @@ export interface Graph {
 }
 
 export interface RunOptions {
+  /** Stops the run where the engine can stop. */
   readonly signal?: AbortSignal | undefined
 }
 
@@ -33,7 +34,7 @@ export interface Engine {
   compile(graph: Graph): Promise<Executable>
 }
 
-/** Makes an engine the current one; without one, the reference engine is used. */
+/** Makes an engine the current one; without one, the reference engine is used. Throws `engine` for anything else. */
 export function setEngine(engine: Engine | undefined): void {
   if (engine !== undefined) {
     const found = (engine as Partial<Engine>).protocol
@@ -49,6 +50,7 @@ export function setEngine(engine: Engine | undefined): void {
   else state.engine = engine
 }
 
+/** The engine that runs what names no other. */
 export function currentEngine(): Engine {
   return (shared().engine ??= referenceEngine())
 }

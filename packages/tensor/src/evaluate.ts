@@ -69,12 +69,9 @@ async function evaluateNow<const T extends object>(what: T, options: EvaluateOpt
   const binding = { live: false, step: options.step ?? 0 }
   // All cells are read here, before the first await, so that the results belong to one moment. A writing run that
   // has to wait for its turn reads again, and finds out if it has become stale.
-  let first: readonly HostArray[] | undefined = feedsOf(request, binding, engine)
-  const feeds = (): readonly HostArray[] => {
-    const now = first ?? feedsOf(request, binding, engine)
-    first = undefined
-    return structure.updates.length > 0 ? feedsOf(request, binding, engine) : now
-  }
+  const now = feedsOf(request, binding, engine)
+  const feeds = (): readonly HostArray[] =>
+    structure.updates.length > 0 ? feedsOf(request, binding, engine) : now
   return (await runStructure(structure, request, engine, feeds, options.signal)) as Evaluated<T>
 }
 

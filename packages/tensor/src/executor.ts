@@ -1,7 +1,7 @@
 /** @file Keeps executables, least recently used out first, and runs requests on them. */
 import type { HostArray } from './dtype.ts'
-import { BeyondgradError } from './errors.ts'
 import type { Engine, Executable, RunOptions } from './engine.ts'
+import { BeyondgradError } from './errors.ts'
 import { checkResults, graphOf, type Program, type Request, samePrograms, withoutData } from './program.ts'
 
 interface Kept {

@@ -37,7 +37,11 @@ export function topologicalOrder(outputs: readonly AnyTensor[], until?: Readonly
   return order
 }
 
-/** Rebuilds a graph bottom-up: `visit` gets each node over its rebuilt inputs and returns what stands for it. */
+/**
+ * Rebuilds a graph bottom-up: `visit` gets each node over its rebuilt inputs, and as it was, and returns what stands for it.
+ *
+ * @param known nodes that are replaced already
+ */
 export function rewrite(
   outputs: readonly AnyTensor[],
   visit: (node: AnyTensor, original: AnyTensor) => AnyTensor,
@@ -47,8 +51,7 @@ export function rewrite(
   for (const node of topologicalOrder(outputs)) {
     if (done.has(node)) continue
     const inputs = node.inputs.map((input) => done.get(input)!)
-    const same = inputs.every((input, i) => input === node.inputs[i])
-    done.set(node, visit(same ? node : withInputs(node, inputs), node))
+    done.set(node, visit(withInputs(node, inputs), node))
   }
   return outputs.map((output) => done.get(output)!)
 }

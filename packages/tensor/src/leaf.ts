@@ -3,8 +3,15 @@
  * identity; `constant` is hashed by content and baked in; `placeholder` stands for an argument while tracing;
  * `random` is filled by the host at every run.
  */
-import type { DataOf, DType, HostArray, NDArray } from './dtype.ts'
-import { allocate, checkDType, dtypeOf } from './dtype.ts'
+import {
+  allocate,
+  checkDType,
+  type DataOf,
+  type DType,
+  dtypeOf,
+  type HostArray,
+  type NDArray,
+} from './dtype.ts'
 import { BeyondgradError, DTypeError, ShapeError } from './errors.ts'
 import { type AnyTensor, buildLeaf, isTensor, type Tensor } from './node.ts'
 import type { Op } from './op.ts'
@@ -199,6 +206,7 @@ export function random(
   return buildLeaf(randomOp, { ...options }, shape, 'float32')
 }
 
+/** What a `random` leaf draws from; undefined for every other node. */
 export function randomSource(node: AnyTensor): RandomSource | undefined {
   if (node.op.name !== 'random') return undefined
   const { distribution, seed, stream } = node.attributes

@@ -1,6 +1,7 @@
 /** @file An immutable map whose keys have names, looked up by the key or by its name. */
 import { BeyondgradError } from './errors.ts'
 
+/** A key. */
 export interface Named {
   readonly name: string
   /** Two keys with the same identity are the same key, whatever they are called. */
@@ -63,6 +64,7 @@ class Entries<K extends Named, T> implements NamedMap<K, T> {
   }
 }
 
+/** A map from its entries, in their order; throws `value` if two keys have one name. */
 export function namedMap<K extends Named, T>(entries: Iterable<readonly [K, T]>): NamedMap<K, T> {
   const byName = new Map<string, readonly [K, T]>()
   for (const entry of entries) {

@@ -205,8 +205,9 @@ export function buildLeaf<D extends DType>(
   return new Node(op, [], attributes, shape, dtype) as unknown as Tensor<D>
 }
 
-/** The same node over other inputs of the same signatures. */
+/** The same node over other inputs of the same signatures; itself if they are its own. */
 export function withInputs(node: AnyTensor, inputs: readonly AnyTensor[]): AnyTensor {
+  if (inputs.length === node.inputs.length && inputs.every((x, i) => x === node.inputs[i])) return node
   return new Node(node.op, inputs, node.attributes, node.shape, node.dtype)
 }
 

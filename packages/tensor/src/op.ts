@@ -7,11 +7,13 @@
  * fused kernel that an engine offers under the composite's name.
  */
 import type { DType, HostArray } from './dtype.ts'
-import type { Shape } from './shape.ts'
 import type { AnyTensor } from './node.ts'
+import type { Shape } from './shape.ts'
 
+/** Numbers, strings and arrays are compared by content, other objects by identity. */
 export type AttributeValue =
   number | string | boolean | null | readonly number[] | HostArray | object | undefined
+/** What a node knows besides its inputs. */
 export type Attributes = Readonly<Record<string, AttributeValue>>
 
 /** Shape and dtype of a result. */
@@ -38,6 +40,7 @@ export type ReferenceKernel = (
 export type OpFamily =
   'leaf' | 'elementwise' | 'reduce' | 'movement' | 'contract' | 'window' | 'composite' | 'guard'
 
+/** A primitive, a leaf or a composite, known to rules and engines by its name. */
 export interface Op {
   readonly name: string
   readonly family: OpFamily
@@ -61,6 +64,4 @@ export interface Alternative {
 export interface Request {
   /** Composite nodes of this graph that have `input` as their first input. */
   siblings(input: AnyTensor): readonly AnyTensor[]
-  /** Memory that one temporary tensor may take, in bytes. */
-  readonly chunkBytes: number
 }

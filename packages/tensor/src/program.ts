@@ -3,10 +3,10 @@
  * numbered slots, guards turned into checks. Two requests with the same program share one executable, whatever
  * data they bring.
  */
-import type { HostArray } from './dtype.ts'
-import { BeyondgradError, StaleParameterError } from './errors.ts'
 import { expandComposites } from './composite.ts'
+import type { HostArray } from './dtype.ts'
 import type { Engine, Graph } from './engine.ts'
+import { BeyondgradError, StaleParameterError } from './errors.ts'
 import { topologicalOrder } from './graph.ts'
 import { attributesEqual, mix } from './hash.ts'
 import { cellOf, hostData, placeholder, randomSource } from './leaf.ts'
@@ -24,6 +24,7 @@ interface Entry {
   readonly hash: number
 }
 
+/** What is computed from which slots: the same for requests that differ in their data only. */
 export interface Program {
   readonly hash: number
   readonly entries: readonly Entry[]
@@ -35,13 +36,15 @@ export interface Request {
   readonly program: Program
   /** The leaves that fill the program's slots, in order. */
   readonly leaves: readonly AnyTensor[]
+  /** Checks of what fills a slot. */
   readonly before: readonly { readonly check: Check; readonly slot: number }[]
+  /** Checks of computed tensors, which are outputs after the requested ones. */
   readonly after: readonly { readonly check: Check; readonly output: number; readonly node: AnyTensor }[]
 }
 
 const isSlot = (node: AnyTensor): boolean => node.op.family === 'leaf' && node.op.name !== 'constant'
 
-/** Merges equal nodes and numbers the leaves. */
+/** Merges equal nodes, numbers the leaves and takes the guards out. */
 export function requestOf(outputs: readonly AnyTensor[]): Request {
   const entries: Entry[] = []
   const leaves: AnyTensor[] = []
@@ -77,9 +80,22 @@ export function requestOf(outputs: readonly AnyTensor[]): Request {
     entries.push({ node, inputs, slot, hash })
   }
   const slots = new Map(leaves.map((leaf, i) => [position.get(leaf)!, i]))
+  const requested = outputs.map((output) => position.get(output)!)
+  const { before, after, extra } = placeChecks(checked, position, slots, requested.length)
+  const program = programOf(entries, [...requested, ...extra])
+  return { program, leaves, before, after }
+}
+
+/** Checks of slots run before the program does; what others look at becomes an extra output, to be checked afterwards. */
+function placeChecks(
+  checked: readonly { readonly check: Check; readonly on: AnyTensor }[],
+  position: ReadonlyMap<AnyTensor, number>,
+  slots: ReadonlyMap<number, number>,
+  outputs: number,
+): Pick<Request, 'before' | 'after'> & { readonly extra: readonly number[] } {
   const before: Request['before'][number][] = []
   const after: Request['after'][number][] = []
-  const ids = outputs.map((output) => position.get(output)!)
+  const extra: number[] = []
   const seen = new Set<string>()
   for (const { check, on } of checked) {
     const id = position.get(on)!
@@ -89,14 +105,18 @@ export function requestOf(outputs: readonly AnyTensor[]): Request {
     const slot = slots.get(id)
     if (slot !== undefined) before.push({ check, slot })
     else {
-      after.push({ check, output: ids.length, node: on })
-      ids.push(id)
+      after.push({ check, output: outputs + extra.length, node: on })
+      extra.push(id)
     }
   }
-  let hash = ids.length
+  return { before, after, extra }
+}
+
+function programOf(entries: readonly Entry[], outputs: readonly number[]): Program {
+  let hash = outputs.length
   for (const entry of entries) hash = mix(hash, entry.hash)
-  for (const id of ids) hash = mix(hash, id)
-  return { program: { hash, entries, outputs: ids }, leaves, before, after }
+  for (const id of outputs) hash = mix(hash, id)
+  return { hash, entries, outputs }
 }
 
 function sameEntry(entry: Entry, node: AnyTensor, inputs: readonly number[], slot: boolean): boolean {
@@ -131,9 +151,6 @@ export function samePrograms(a: Program, b: Program): boolean {
   })
 }
 
-/** Memory that one temporary inside a composite may take. */
-const chunkBytes = 1 << 22
-
 /**
  * The program as a graph of primitives for an engine. It holds placeholders in place of the leaves, so that a cached
  * executable keeps no data alive.
@@ -148,11 +165,11 @@ export function graphOf(program: Program): Graph {
       nodes.push(input)
     } else {
       const from = ids.map((id) => nodes[id]!)
-      nodes.push(from.every((x, i) => x === node.inputs[i]) ? node : withInputs(node, from))
+      nodes.push(withInputs(node, from))
     }
   }
   const requested = program.outputs.map((id) => nodes[id]!)
-  const outputs = mergeEqual(simplify(expandComposites(requested, { chunkBytes })))
+  const outputs = mergeEqual(simplify(expandComposites(requested)))
   return { inputs, outputs }
 }
 
@@ -162,7 +179,7 @@ function mergeEqual(outputs: readonly AnyTensor[]): AnyTensor[] {
   const nodes: AnyTensor[] = []
   for (const { node, inputs } of program.entries) {
     const from = inputs.map((id) => nodes[id]!)
-    nodes.push(from.every((x, i) => x === node.inputs[i]) ? node : withInputs(node, from))
+    nodes.push(withInputs(node, from))
   }
   return program.outputs.map((id) => nodes[id]!)
 }
@@ -178,11 +195,13 @@ export function withoutData(program: Program): Program {
   }
 }
 
+/** Where the values of a run come from. */
 export interface Binding {
   /** Values for placeholders. */
   readonly arguments?: ReadonlyMap<AnyTensor, HostArray>
   /** Cells are read as they are now; otherwise their version must be the one that the expression means. */
   readonly live: boolean
+  /** The step that random leaves are drawn for. */
   readonly step: number
 }
 

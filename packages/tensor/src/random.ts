@@ -5,9 +5,10 @@
  */
 import { hashString } from './hash.ts'
 
+/** Uniform in (0, 1), or standard normal (Box and Muller). */
 export type Distribution = 'uniform' | 'normal'
 
-/** What a random leaf stands for; `shape` is [draws, samples, ...positions]. */
+/** What random numbers are drawn from. */
 export interface RandomSource {
   readonly distribution: Distribution
   readonly seed: number
@@ -54,8 +55,6 @@ export function philox(
   out[3] = c3
 }
 
-const unit = 2 ** -32
-
 /** Fills `[draws, samples, positions]`, row-major, for one step. Uniform numbers lie inside (0, 1). */
 export function fillRandom(
   source: RandomSource,
@@ -74,7 +73,7 @@ export function fillRandom(
         // 53 random bits, moved off zero; clamped below 1 in single precision.
         const u = ((words[0]! >>> 5) * 67108864 + (words[1]! >>> 6) + 0.5) * 2 ** -53
         if (source.distribution === 'uniform') target[at] = Math.min(u, 0.99999994)
-        else target[at] = Math.sqrt(-2 * Math.log(u)) * Math.cos(2 * Math.PI * words[2]! * unit)
+        else target[at] = Math.sqrt(-2 * Math.log(u)) * Math.cos(2 * Math.PI * words[2]! * 2 ** -32)
       }
     }
   }

@@ -3,8 +3,8 @@
  * Slow by design; every other engine is tested against it.
  */
 import { type HostArray, isFloat } from './dtype.ts'
-import { BeyondgradError } from './errors.ts'
 import type { Engine, Executable, Graph } from './engine.ts'
+import { BeyondgradError } from './errors.ts'
 import { topologicalOrder } from './graph.ts'
 import { constantData } from './leaf.ts'
 import type { AnyTensor } from './node.ts'
@@ -14,9 +14,13 @@ import { sizeOf } from './shape.ts'
 /** Element-operations above which a first run on this engine tells that there are faster ones. */
 const bigWork = 2e8
 
+/**
+ * An engine that interprets graphs in double precision.
+ *
+ * @param options `warn` is told once when a graph is big, by default on the console
+ */
 export function referenceEngine(options: { readonly warn?: (message: string) => void } = {}): Engine {
   let warned = false
-
   const warn = options.warn ?? ((message: string) => console.warn(message))
   return {
     name: 'reference',

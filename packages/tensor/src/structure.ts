@@ -21,6 +21,8 @@ export type Evaluated<T> =
 
 export interface Structure {
   readonly tensors: readonly AnyTensor[]
+  /** Where each tensor is: keys and positions from the outside in. */
+  readonly paths: readonly (readonly string[])[]
   readonly updates: readonly Updates[]
   /** The structure with arrays in place of its tensors, in their order. */
   fill(arrays: readonly HostArray[]): unknown
@@ -29,7 +31,9 @@ export interface Structure {
 /** Finds the tensors in a structure. Functions, numbers, strings and class instances are kept as they are. */
 export function structureOf(root: unknown): Structure {
   const tensors: AnyTensor[] = []
+  const paths: string[][] = []
   const updates: Updates[] = []
+  const path: string[] = []
   type Rebuild = (arrays: readonly HostArray[]) => unknown
   const within = new Set<unknown>()
   const visit = (value: unknown): Rebuild => {
@@ -51,10 +55,17 @@ export function structureOf(root: unknown): Structure {
     within.delete(value)
     return rebuild
   }
+  const visitAt = (key: string, value: unknown): Rebuild => {
+    path.push(key)
+    const rebuild = visit(value)
+    path.pop()
+    return rebuild
+  }
   const visitObject = (value: object): Rebuild => {
     if (isTensor(value)) {
       const at = tensors.length
       tensors.push(value)
+      paths.push([...path])
       const { shape, dtype } = value
       return (arrays) => ({ shape, dtype, data: arrays[at]! })
     }
@@ -64,21 +75,21 @@ export function structureOf(root: unknown): Structure {
     }
     if (isNamedMap(value)) {
       const parts = new Map<Named, Rebuild>()
-      for (const [key, inner] of value) parts.set(key, visit(inner))
+      for (const [key, inner] of value) parts.set(key, visitAt(key.name, inner))
       return (arrays) => value.map((_, key) => parts.get(key)!(arrays))
     }
     if (Array.isArray(value)) {
-      const parts = value.map(visit)
+      const parts = value.map((inner, i) => visitAt(String(i), inner))
       return (arrays) => parts.map((part) => part(arrays))
     }
     if (isPlainObject(value)) {
-      const parts = Object.entries(value).map(([key, inner]) => [key, visit(inner)] as const)
+      const parts = Object.entries(value).map(([key, inner]) => [key, visitAt(key, inner)] as const)
       return (arrays) => Object.fromEntries(parts.map(([key, part]) => [key, part(arrays)]))
     }
     return () => value
   }
   const fill = visit(root)
-  return { tensors, updates, fill }
+  return { tensors, paths, updates, fill }
 }
 
 function isPlainObject(value: unknown): value is Record<string, unknown> {

@@ -3,8 +3,7 @@
  * depends on a batched value is lifted. The rules come in classes: elementwise, reduce, move, contract, window.
  */
 import { expandPlainly } from './composite.ts'
-import { allocate } from './dtype.ts'
-import type { DType } from './dtype.ts'
+import { allocate, type DType } from './dtype.ts'
 import { BeyondgradError, ShapeError } from './errors.ts'
 import { dependents, topologicalOrder } from './graph.ts'
 import { constantOf, placeholder } from './leaf.ts'

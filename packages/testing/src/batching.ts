@@ -12,7 +12,7 @@ import { demandClose, type Tolerance } from './close.ts'
 import { leaf, valuesOf } from './reference.ts'
 
 /**
- * Checks that `vmap(fn, axes)` of batched inputs is the function of each example, stacked.
+ * Checks that `vmap(fn, axes)` of batched inputs is the function of each example, stacked; throws at the first that is not.
  *
  * @param axes where each input has its batch axis, or null for one that all examples share; default 0 for all
  */

@@ -33,7 +33,10 @@ export interface EngineOptions extends Tolerance {
   readonly gradients?: boolean
 }
 
-/** Throws with the first graph on which the engine differs from the reference engine. */
+/**
+ * Checks the manners of an engine, then its numbers on random graphs; throws with the first on which it differs from the
+ * reference engine. Tolerances default to 1e-4 and 1e-5 in single precision, 1e-9 and 1e-10 in double.
+ */
 export async function checkEngine(engine: Engine, options: EngineOptions = {}): Promise<void> {
   const single = engine.float === 'float32'
   const tolerance = {

@@ -1,7 +1,17 @@
 /** @file Checks for authors of rules, extensions and engines. They need no test runner: each throws one sentence. */
 export { checkVmap } from './batching.ts'
-export { type Tolerance } from './close.ts'
+export { type BruteForce, bruteForce, type Matrix, type Problem } from './brute-force.ts'
+export type { Tolerance } from './close.ts'
+export { type Definition, definitions, type MonteCarloDefinition, monteCarloDiagonal } from './definitions.ts'
 export { checkDerivative, type DerivativeOptions } from './derivative.ts'
+export { checkEngine, type EngineOptions } from './engine.ts'
+export {
+  checkExtension,
+  checkResult,
+  type Demand,
+  type ExtensionCheck,
+  type ResultCheck,
+} from './extension.ts'
 export { checkLabels, type LabelledGraph, type LabelOptions, type LabelReport } from './labels.ts'
 export {
   jumping,
@@ -11,14 +21,4 @@ export {
   type RandomInputOptions,
   randomInputs,
 } from './random-graph.ts'
-export { type BruteForce, bruteForce, type Matrix, type Problem } from './brute-force.ts'
-export { type Definition, definitions, type MonteCarloDefinition, monteCarloDiagonal } from './definitions.ts'
-export {
-  checkExtension,
-  checkResult,
-  type Demand,
-  type ExtensionCheck,
-  type ResultCheck,
-} from './extension.ts'
-export { checkEngine, type EngineOptions } from './engine.ts'
 export { checkRule } from './rule.ts'

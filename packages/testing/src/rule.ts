@@ -1,17 +1,18 @@
 /** @file Everything that the rules of an op say, at once. */
 import { vjp } from '@beyondgrad/autograd'
-import { type AnyTensor, hostData, type Tensor } from '@beyondgrad/tensor'
+import { type AnyTensor, hostData, sizeOf, type Tensor } from '@beyondgrad/tensor'
 import { checkVmap } from './batching.ts'
 import { checkDerivative, type DerivativeOptions } from './derivative.ts'
 import { type Numbers, numbers, randomTensor } from './random-numbers.ts'
 import { asLeaves, isDifferentiable, leaf } from './reference.ts'
 
 /** Examples that a batch is made of. */
-const size = 3
+const batchSize = 3
 
 /**
  * Checks an op, or any function of tensors, at the given inputs: first and second derivatives against finite
- * differences, and the batching of the function and of its vjp against a loop, over one input at a time and all.
+ * differences, and the batching of the function and of its vjp against a loop, over one input at a time and all. Throws a
+ * sentence about the first disagreement.
  */
 export async function checkRule<const A extends readonly AnyTensor[]>(
   fn: (...inputs: A) => Tensor,
@@ -41,7 +42,7 @@ async function checkCotangents(
 ): Promise<void> {
   const { shape } = call(inputs)
   const one = randomTensor(shape, random)
-  const many = randomTensor([size, ...shape], random)
+  const many = randomTensor([batchSize, ...shape], random)
   for (const [i, input] of inputs.entries()) {
     if (!isDifferentiable(input)) continue
     const back = (...all: readonly AnyTensor[]): Tensor => {
@@ -56,11 +57,11 @@ async function checkCotangents(
 /** Several examples like the given one: floats a little moved, everything else repeated. */
 function examples(x: AnyTensor, axis: number, random: Numbers): AnyTensor {
   const data = hostData(x)!
-  const inner = x.shape.slice(axis).reduce((a, b) => a * b, 1)
-  const shape = (x.shape as number[]).toSpliced(axis, 0, size)
-  const values = new (data.constructor as Float64ArrayConstructor)(data.length * size)
+  const inner = sizeOf(x.shape.slice(axis))
+  const shape = (x.shape as number[]).toSpliced(axis, 0, batchSize)
+  const values = new (data.constructor as Float64ArrayConstructor)(data.length * batchSize)
   for (let at = 0; at < values.length; at++) {
-    const from = Math.floor(at / (inner * size)) * inner + (at % inner)
+    const from = Math.floor(at / (inner * batchSize)) * inner + (at % inner)
     const value = data[from] as number
     values[at] = isDifferentiable(x) ? value * (1 + 0.1 * random.next()) : value
   }

@@ -6,6 +6,7 @@ import {
   type DType,
   equal,
   greater,
+  isFloat,
   log,
   mul,
   neg,
@@ -148,8 +149,9 @@ export const elementwiseRules: Readonly<Record<string, Rule>> = {
   ),
   cast: elementwise({ partial: () => 1 }, (node, g, wanted) => {
     const [x] = node.inputs as [AnyTensor]
-    const smooth = (t: AnyTensor): boolean => t.dtype === 'float32' || t.dtype === 'float64'
-    return [wanted[0] && smooth(x) && smooth(node) ? (cast<DType>(g, x.dtype) as Tensor) : undefined]
+    return [
+      wanted[0] && isFloat(x.dtype) && isFloat(node.dtype) ? (cast<DType>(g, x.dtype) as Tensor) : undefined,
+    ]
   }),
   equal: flat,
   less: flat,

@@ -20,6 +20,7 @@ export interface LabelRule {
   backward(node: AnyTensor, label: AxisLabel, i: number, samples: number): AxisLabel | undefined
 }
 
+/** Derivatives, sample axis and curvature of an op. */
 export interface Rule {
   readonly labels: LabelRule
   /** Cotangents of the wanted inputs (undefined: zero) from that of the result. */

@@ -18,8 +18,6 @@ import {
 import { convolutionLabels, sampleAxisLabels, selectionLabels, summingLabels } from './labels.ts'
 import type { Rule } from './rule.ts'
 
-const inputs = (node: AnyTensor): readonly [Tensor, Tensor] =>
-  node.inputs as unknown as readonly [Tensor, Tensor]
 const spatialOf = (x: AnyTensor): Shape => x.shape.slice(2)
 
 /** ⟨g, conv(x, w)⟩ is linear in x, w and g: each of the three ops differentiates into the other two. */
@@ -28,7 +26,7 @@ const convolutionRules: Readonly<Record<string, Rule>> = {
     labels: convolutionLabels,
     curvature: 'bilinear',
     vjp: (node, g, wanted) => {
-      const [x, w] = inputs(node)
+      const [x, w] = node.inputs as [Tensor, Tensor]
       const geometry = convolutionAttribute(node.attributes)
       return [
         wanted[0] ? convInput(g, w, geometry, spatialOf(x)) : undefined,
@@ -40,7 +38,7 @@ const convolutionRules: Readonly<Record<string, Rule>> = {
     labels: convolutionLabels,
     curvature: 'bilinear',
     vjp: (node, x, wanted) => {
-      const [g, w] = inputs(node)
+      const [g, w] = node.inputs as [Tensor, Tensor]
       const geometry = convolutionAttribute(node.attributes)
       return [
         wanted[0] ? convWith(x, w, geometry) : undefined,
@@ -52,7 +50,7 @@ const convolutionRules: Readonly<Record<string, Rule>> = {
     labels: summingLabels,
     curvature: 'bilinear',
     vjp: (node, w, wanted) => {
-      const [x, g] = inputs(node)
+      const [x, g] = node.inputs as [Tensor, Tensor]
       const geometry = convolutionAttribute(node.attributes)
       return [
         wanted[0] ? convInput(g, w, geometry, spatialOf(x)) : undefined,

@@ -14,6 +14,7 @@ export interface MeasurementRequest {
   readonly memory: number | undefined
 }
 
+/** Times of runs after the first, in milliseconds, and what else the process saw. */
 export interface Measurement {
   readonly median_ms: number
   readonly q1_ms: number

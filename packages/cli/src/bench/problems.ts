@@ -2,6 +2,7 @@
 import type { Module } from '@beyondgrad/autograd'
 import { Conv2d, Flatten, Linear, MaxPool2d, ReLU, Sequential } from '@beyondgrad/nn'
 
+/** A network and what to feed it. */
 export interface Problem {
   readonly about: string
   /** Batch size unless another is asked for. */
@@ -24,9 +25,9 @@ const halvingPool = (): Module =>
     ],
   })
 
-/** 2c2d and 3c3d are DeepOBS's (Schneider, Balles, Hennig, ICLR 2019). */
 export type ProblemName = 'logreg' | 'mlp' | '2c2d' | '3c3d'
 
+/** The networks by name. 2c2d and 3c3d are DeepOBS's (Schneider, Balles, Hennig, ICLR 2019). */
 export const problems: Readonly<Record<ProblemName, Problem>> = {
   logreg: {
     about: 'logistic regression, 784-10',

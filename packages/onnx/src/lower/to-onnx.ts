@@ -39,7 +39,7 @@ export interface OnnxFile {
 }
 
 /** AveragePool knows dilation since 19, Col2Im exists since 18. */
-const opset = 20
+export const opset = 20
 
 const rules: Rules = {
   ...elementwiseRules,

@@ -1,4 +1,5 @@
 /** @file Contractions. */
+import { isFloat } from '../dtype.ts'
 import { DTypeError, ShapeError } from '../errors.ts'
 import { build, type Tensor } from '../node.ts'
 import type { Op } from '../op.ts'
@@ -12,7 +13,7 @@ const matmulOp: Op = {
   name: 'matmul',
   family: 'contract',
   infer: ([a, b]) => {
-    if (a!.dtype !== b!.dtype || (a!.dtype !== 'float32' && a!.dtype !== 'float64')) {
+    if (a!.dtype !== b!.dtype || !isFloat(a!.dtype)) {
       throw new DTypeError('matmul', `takes two floating-point tensors, not ${a!.dtype} and ${b!.dtype}`)
     }
     const x = a!.shape

@@ -2,16 +2,19 @@
  * @file Convolution and its two partners. ⟨g, conv(x, w)⟩ is linear in each of x, w and g; `conv`, `convInput` and
  * `convWeight` are its three partial derivatives, so the derivatives of each are again among the three.
  */
+import { isFloat } from '../dtype.ts'
 import { DTypeError, ShapeError } from '../errors.ts'
 import { type AnyTensor, build, type Tensor } from '../node.ts'
-import type { Attributes, Dense, Op } from '../op.ts'
+import type { Attributes, Op } from '../op.ts'
 import { formatShape, type Shape, sizeOf } from '../shape.ts'
 import { planes, type Window, windowIndex, type WindowOptions, windowOf, windowPositions } from './window.ts'
 
+/** A window with groups of channels that don't see each other. */
 export interface Convolution extends Window {
   readonly groups: number
 }
 
+/** The geometry of a convolution's node, or of one of its partners. */
 export function convolutionAttribute(attributes: Attributes): Convolution {
   return attributes as unknown as Convolution
 }
@@ -34,9 +37,7 @@ function checkWeight(op: string, channels: number, weight: Shape, { kernel, grou
 
 function checkFloats(op: string, inputs: readonly AnyTensor[]): void {
   for (const x of inputs) {
-    if (x.dtype !== 'float32' && x.dtype !== 'float64') {
-      throw new DTypeError(op, `takes floating-point tensors, not ${x.dtype}`)
-    }
+    if (!isFloat(x.dtype)) throw new DTypeError(op, `takes floating-point tensors, not ${x.dtype}`)
   }
 }
 
@@ -112,16 +113,14 @@ const convInputOp: Op = {
     }
     return { shape: [n, channels, ...spatial], dtype: g!.dtype }
   },
-  kernel: ([g, w], attributes, output) => transposed(g!, w!, attributes, output.shape),
-}
-
-function transposed(g: Dense, w: Dense, attributes: Attributes, shape: Shape): Float64Array {
-  const [a, b] = [g.data as Float64Array, w.data as Float64Array]
-  const target = new Float64Array(sizeOf(shape))
-  everyProduct(shape, w.shape, convolutionAttribute(attributes), (i, j, k) => {
-    target[i]! += a[k]! * b[j]!
-  })
-  return target
+  kernel: ([g, w], attributes, output) => {
+    const [a, b] = [g!.data as Float64Array, w!.data as Float64Array]
+    const target = new Float64Array(sizeOf(output.shape))
+    everyProduct(output.shape, w!.shape, convolutionAttribute(attributes), (i, j, k) => {
+      target[i]! += a[k]! * b[j]!
+    })
+    return target
+  },
 }
 
 const convWeightOp: Op = {

@@ -32,49 +32,53 @@ export function guard<T extends AnyTensor>(x: T, checked: AnyTensor, check: Chec
   return build<DType>(guardOp, [x, checked], { ...check }) as T
 }
 
+/** What a guard demands. */
 export function checkOf(node: AnyTensor): Check {
   return node.attributes as unknown as Check
 }
 
 /** Throws `DataError` naming the first element that fails. */
 export function runCheck(check: Check, data: HostArray, shape: Shape): void {
-  if (check.kind === 'not-negative') {
-    for (let i = 0; i < data.length; i++) {
-      const value = Number(data[i])
-      if (value < 0) {
-        throw new DataError(
-          `${check.what} is ${value} at ${position(i, shape)}; it must not be negative here`,
-        )
-      }
-    }
-    return
-  }
-  if (check.kind !== 'range') {
-    if (isFinite(data as Float32Array)) return
-    for (let i = 0; i < data.length; i++) {
-      const value = data[i] as number
-      // NaN is unequal to itself; so are the infinities once subtracted from themselves.
-      if (check.kind === 'finite' ? value - value !== 0 : value !== value) {
-        throw new DataError(
-          `${check.what} contains ${value} at ${position(i, shape)} (shape ${formatShape(shape)}): clean the data first`,
-        )
-      }
-    }
-    return
-  }
+  const isQuick = check.kind === 'finite' || check.kind === 'not-nan'
+  if (isQuick && allFinite(data as Float32Array)) return
   for (let i = 0; i < data.length; i++) {
     const value = Number(data[i])
-    if (value === check.except) continue
-    if (!(value >= check.from && value < check.below && Number.isInteger(value))) {
-      throw new DataError(
-        `${check.what} contains ${value} at ${position(i, shape)}, which is not an integer from ${check.from} to ${check.below - 1}`,
+    if (!passes(check, value)) throw failure(check, value, position(i, shape), shape)
+  }
+}
+
+function passes(check: Check, value: number): boolean {
+  switch (check.kind) {
+    case 'finite':
+      return Number.isFinite(value)
+    case 'not-nan':
+      return !Number.isNaN(value)
+    case 'not-negative':
+      return !(value < 0)
+    case 'range':
+      if (value === check.except) return true
+      return Number.isInteger(value) && value >= check.from && value < check.below
+  }
+}
+
+function failure(check: Check, value: number, at: string, shape: Shape): DataError {
+  switch (check.kind) {
+    case 'finite':
+    case 'not-nan':
+      return new DataError(
+        `${check.what} contains ${value} at ${at} (shape ${formatShape(shape)}): clean the data first`,
       )
-    }
+    case 'not-negative':
+      return new DataError(`${check.what} is ${value} at ${at}; it must not be negative here`)
+    case 'range':
+      return new DataError(
+        `${check.what} contains ${value} at ${at}, which is not an integer from ${check.from} to ${check.below - 1}`,
+      )
   }
 }
 
 /** Four sums of x · 0 at a time: 0 unless there is a NaN or an infinity, and quick, since every run asks. */
-function isFinite(data: Float32Array): boolean {
+function allFinite(data: Float32Array): boolean {
   let [a, b, c, d] = [0, 0, 0, 0]
   const whole = data.length & ~3
   for (let i = 0; i < whole; i += 4) {

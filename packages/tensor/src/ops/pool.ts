@@ -206,9 +206,9 @@ function checkPadding(op: string, window: Window): Window {
   return window
 }
 
-/** Largest element of each window of [N, C, ...spatial]; padding never wins. */
-export function maxPool(x: Tensor, kernel: readonly number[], options?: WindowOptions): Tensor {
-  const window = windowOf('maxPool', kernel, { stride: kernel, ...options })
+/** Largest element of each window of [N, C, ...spatial]: [N, C, ...positions]; padding never wins. Default stride: the kernel. */
+export function maxPool(x: Tensor, kernel: readonly number[], options: WindowOptions = {}): Tensor {
+  const window = windowOf('maxPool', kernel, { ...options, stride: options.stride ?? kernel })
   return build(maxPoolOp, [x], { ...checkPadding('maxPool', window) })
 }
 
@@ -229,7 +229,7 @@ export function avgPool(
   options: WindowOptions & { readonly countPadding?: boolean } = {},
 ): Tensor {
   const { countPadding = true, ...rest } = options
-  const window = windowOf('avgPool', kernel, { stride: kernel, ...rest })
+  const window = windowOf('avgPool', kernel, { ...rest, stride: rest.stride ?? kernel })
   return build(avgPoolOp, [x], { ...checkPadding('avgPool', window), countPadding })
 }
 

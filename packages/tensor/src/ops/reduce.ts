@@ -4,7 +4,7 @@ import { DTypeError, ShapeError } from '../errors.ts'
 import { type AnyTensor, build, type Tensor } from '../node.ts'
 import type { Dense, Op, Signature } from '../op.ts'
 import { formatShape, normalizeAxes, normalizeAxis, type Shape, sizeOf, stridesOf } from '../shape.ts'
-import { mul } from './elementwise.ts'
+import { broadcastIndex, mul } from './elementwise.ts'
 import { reshape } from './movement.ts'
 
 interface ReduceAttributes {
@@ -19,18 +19,7 @@ function reducedShape(shape: Shape, axes: readonly number[], keep: boolean): num
 
 /** For each element of the input, the index of the element of the result that it goes into. */
 function targetIndex(shape: Shape, axes: readonly number[]): Int32Array {
-  const kept = reducedShape(shape, axes, true)
-  const strides = stridesOf(kept)
-  const index = new Int32Array(sizeOf(shape))
-  let block = 1
-  for (let axis = shape.length - 1; axis >= 0; axis--) {
-    const step = axes.includes(axis) ? 0 : strides[axis]!
-    for (let i = shape[axis]! - 1; i >= 0; i--) {
-      for (let j = 0; j < block; j++) index[i * block + j] = index[j]! + i * step
-    }
-    block *= shape[axis]!
-  }
-  return index
+  return broadcastIndex(reducedShape(shape, axes, true), shape)
 }
 
 function reduction(

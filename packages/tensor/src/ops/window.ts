@@ -24,6 +24,7 @@ export interface WindowOptions {
   readonly dilation?: number | readonly number[]
 }
 
+/** A window as its options describe it; throws `shape` where they do not fit the kernel. */
 export function windowOf(op: string, kernel: readonly number[], options: WindowOptions = {}): Window {
   const rank = kernel.length
   const each = (what: string, value: number | readonly number[], least: number): readonly number[] => {
@@ -117,6 +118,7 @@ function advance(index: Int32Array, shape: Shape): void {
   }
 }
 
+/** The window of a window op's node. */
 export function windowAttribute(attributes: Attributes): Window {
   return attributes as unknown as Window
 }

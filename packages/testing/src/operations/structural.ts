@@ -118,7 +118,7 @@ const widened: Apply = (pool, random) => {
 }
 
 const product: Apply = (pool, random) => {
-  const a = pick(pool.first, random, (t) => t.shape.length > 0)
+  const a = pick(pool.first, random, hasAxes)
   if (a === undefined) return undefined
   const b = partner(a, pool, random)
   if (b === undefined) return undefined

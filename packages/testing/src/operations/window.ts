@@ -36,7 +36,8 @@ const options = ({ stride, before, after, dilation }: Window) => ({
 /**
  * A plane and a window that fits on it.
  *
- * @param pool the padding is smaller than the window's reach
+ * @param largest elements that the result may have
+ * @param pools whether the padding must be smaller than the window's reach
  */
 function place(from: readonly Tensor[], largest: number, random: Numbers, pools: boolean): Place | undefined {
   const x = pick(from, random, (t) => t.shape.length >= 3 && t.shape.length <= 5 && isFilled(t))
@@ -56,6 +57,15 @@ function place(from: readonly Tensor[], largest: number, random: Numbers, pools:
     : undefined
 }
 
+interface Axis {
+  readonly kernel: number
+  readonly dilation: number
+  readonly stride: number
+  readonly before: number
+  readonly after: number
+}
+
+/** One axis of the window, over `size` elements. */
 function axisOf(size: number, random: Numbers, pools: boolean): Axis {
   const [kernel, dilation] = [random.between(1, 3), random.chance(0.7) ? 1 : 2]
   const reach = dilation * (kernel - 1) + 1
@@ -68,14 +78,6 @@ function axisOf(size: number, random: Numbers, pools: boolean): Axis {
   if (size + before + after < reach || (pools && looksAside(size, axis)))
     return { kernel: 1, dilation: 1, stride: 1, before: 0, after: 0 }
   return axis
-}
-
-interface Axis {
-  readonly kernel: number
-  readonly dilation: number
-  readonly stride: number
-  readonly before: number
-  readonly after: number
 }
 
 /** Whether some position of the window sees nothing but padding. */
@@ -149,7 +151,7 @@ const folded: Apply = (pool, random) => {
   return y && fold(y, at.window, at.spatial)
 }
 
-const largest: Apply = (pool, random) => {
+const greatest: Apply = (pool, random) => {
   const at = place(pool.first, pool.largest, random, true)
   return at && maxPool(at.x, at.window.kernel, options(at.window))
 }
@@ -183,7 +185,7 @@ export const windows: Readonly<Record<string, Operation>> = {
   convWeight: { apply: weightCotangent },
   unfold: { apply: unfolded, exact: true },
   fold: { apply: folded },
-  maxPool: { apply: largest, exact: true },
+  maxPool: { apply: greatest, exact: true },
   maxPoolVjp: {
     apply: selection((at, lead, other) => {
       const g = other([...lead, ...at.x.shape.slice(0, 2), ...at.positions])

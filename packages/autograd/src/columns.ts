@@ -1,0 +1,90 @@
+/** @file Columns: what second order brings to one parameter, in factored form where there is one. */
+import {
+  add,
+  BeyondgradError,
+  concat,
+  formatShape,
+  guard,
+  mul,
+  type Shape,
+  sizeOf,
+  square,
+  sum,
+  type Tensor,
+  zeros,
+} from '@beyondgrad/tensor'
+import * as contraction from './contraction.ts'
+import { perSampleOf, type Use } from './use.ts'
+
+/** Columns that arrive together, all weighted alike or each (column, sample) with a weight of its own. */
+export interface WeightedUse {
+  readonly use: Use
+  /** A number for all (scalar tensor), or [V, N]. */
+  readonly weight: Tensor
+  readonly columns: number
+}
+
+/**
+ * Second-order columns at one parameter: the curvature is Σ over columns and samples of w · P Pᵀ. Columns come in
+ * chunks; a Hessian adds parts that are diagonal and have been summed already.
+ */
+export interface Columns {
+  readonly samples: number
+  /** Number of columns, before diagonal parts. */
+  readonly columns: number
+  /** The diagonal of the curvature: Σ w P², as [...parameter.shape]. */
+  sumOfSquares(): Tensor
+  /**
+   * √w P: [V, N, ...parameter.shape], so that the curvature is Σ P Pᵀ. Throws `unsupported` where that would not be all
+   * (an exact Hessian); a negative scale of the loss, which has no root, fails at the run with a `DataError`.
+   */
+  materialize(): Tensor
+}
+
+/** Chunks of columns and parts that are diagonal, each [...shape], as what arrives at a parameter of that shape. */
+export function columnsOf(
+  chunks: readonly WeightedUse[],
+  diagonals: readonly Tensor[],
+  samples: number,
+  shape: Shape,
+): Columns {
+  return {
+    samples,
+    columns: chunks.reduce((count, chunk) => count + chunk.columns, 0),
+    sumOfSquares: () => {
+      const parts = [...chunks.map(weightedSquares), ...diagonals]
+      return parts.length === 0 ? zeros(shape) : parts.reduce((a, b) => add(a, b))
+    },
+    materialize: () => {
+      if (diagonals.length > 0 || chunks.some(({ weight }) => sizeOf(weight.shape) !== 1)) {
+        throw new BeyondgradError(
+          'unsupported',
+          `materialize: these columns of a parameter of shape ${formatShape(shape)} have weights of their own (an exact Hessian); only their diagonal is available`,
+        )
+      }
+      if (chunks.length === 0) return zeros([0, samples, ...shape])
+      return concat(
+        chunks.map(({ use, weight }) => mul(use.place(perSampleOf(use.factors), 2), root(weight))),
+        0,
+      )
+    },
+  }
+}
+
+/** √w; there is none of a negative scale. */
+function root(weight: Tensor): Tensor {
+  const what = 'materialize: the scale of the loss'
+  return guard(weight, weight, { kind: 'not-negative', what }).sqrt()
+}
+
+/** Σ over columns and samples of w P²: [...parameter.shape]. */
+function weightedSquares({ use, weight }: WeightedUse): Tensor {
+  const { factors } = use
+  const each = weight.shape.length === 0 ? undefined : weight
+  const squares =
+    factors.kind === 'outer'
+      ? contraction.sumOfSquares(factors.cotangent, factors.input, each)
+      : sum(contraction.weighted(square(factors.perSample), each), [0, 1])
+  const placed = use.place(squares, 0)
+  return each === undefined ? mul(placed, weight) : placed
+}

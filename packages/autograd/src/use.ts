@@ -1,0 +1,89 @@
+/** @file Uses of a parameter: the per-sample derivative at one boundary in factored form, and several of them as one. */
+import { add, BeyondgradError, concat, type Shape, type Tensor, zeros } from '@beyondgrad/tensor'
+import * as contraction from './contraction.ts'
+
+/** P[n] = Σₗ cotangent[n, g, :, l] input[n, g, :, l]ᵀ; L shared positions, G groups. */
+export interface OuterFactors {
+  readonly kind: 'outer'
+  /** [V?, N, G, O, L] */
+  readonly cotangent: Tensor
+  /** [N, G, I, L] */
+  readonly input: Tensor
+}
+
+/** P[n] itself. */
+export interface DirectFactors {
+  readonly kind: 'direct'
+  /** [V?, N, ...operand] */
+  readonly perSample: Tensor
+}
+
+/** P for N samples (and V columns); what the layout of its last axes means for the parameter is the use's affair. */
+export type Factors = OuterFactors | DirectFactors
+
+/** One use of a parameter: factors in the operand's layout, and how to get from there to the parameter's. */
+export interface Use {
+  readonly factors: Factors
+  /** Equal for uses whose factors may be joined along the positions. */
+  readonly layout: number
+  /** Whether the operand's entries are entries of the parameter, each at most once: then squares may be placed. */
+  readonly selects: boolean
+  /** Σₙ P[n] in the factors' layout [G, O, I], by the op's own vjp, which an engine may have a better way for. */
+  readonly total?: () => Tensor
+  /** A vector [...parameter.shape] in the factors' layout [G, O, I]. */
+  readonly lay?: (vector: Tensor) => Tensor
+  /** [...lead, factors' layout] → [...lead, ...parameter.shape]; `lead` axes come first. */
+  place(result: Tensor, lead: number): Tensor
+}
+
+/**
+ * All uses of a parameter as one: joined along the positions where the layouts agree, else multiplied out and added.
+ *
+ * @param columns whether the factors have an axis of columns in front
+ * @returns a use that selects
+ */
+export function joinUses(uses: readonly Use[], columns: boolean): Use {
+  const [first, ...rest] = uses
+  if (first === undefined) throw new BeyondgradError('value', 'a parameter without uses has no contribution')
+  if (rest.length === 0) return first.selects ? first : multipliedOut(uses, columns)
+  const outer = uses.map((use) => use.factors).filter((factors) => factors.kind === 'outer')
+  const joinable = uses.every((use) => use.selects && use.layout === first.layout)
+  if (!joinable || outer.length !== uses.length) return multipliedOut(uses, columns)
+  const totals = uses.map((use) => use.total).filter((total) => total !== undefined)
+  const alongPositions = (factor: 'cotangent' | 'input'): Tensor =>
+    concat(
+      outer.map((factors) => factors[factor]),
+      -1,
+    )
+  return {
+    layout: first.layout,
+    selects: true,
+    place: (result, lead) => first.place(result, lead),
+    ...(first.lay && { lay: first.lay }),
+    ...(totals.length === uses.length && { total: () => sumOf(totals.map((total) => total())) }),
+    factors: { kind: 'outer', cotangent: alongPositions('cotangent'), input: alongPositions('input') },
+  }
+}
+
+/** Of a parameter that reaches no sample's loss but by ways without a derivative. */
+export function noUse(samples: number, shape: Shape): Use {
+  return inParameterLayout(zeros([samples, ...shape]))
+}
+
+function multipliedOut(uses: readonly Use[], columns: boolean): Use {
+  const lead = columns ? 2 : 1
+  return inParameterLayout(sumOf(uses.map((use) => use.place(perSampleOf(use.factors), lead))))
+}
+
+function inParameterLayout(perSample: Tensor): Use {
+  return { factors: { kind: 'direct', perSample }, layout: 0, selects: true, place: (x) => x }
+}
+
+const sumOf = (parts: readonly Tensor[]): Tensor => parts.reduce((a, b) => add(a, b))
+
+/** P in the layout of the factors: [V?, N, ...layout]. */
+export function perSampleOf(factors: Factors): Tensor {
+  return factors.kind === 'direct'
+    ? factors.perSample
+    : contraction.perSample(factors.cotangent, factors.input)
+}
