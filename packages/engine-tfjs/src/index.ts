@@ -1,0 +1,3 @@
+/** @file Runs graphs on TensorFlow.js. */
+export { tfjs, type TfjsOptions } from './engine.ts'
+export type { BackendName } from './backend.ts'

@@ -1,0 +1,55 @@
+/**
+ * @file Whether 64-bit integers stay within the 32 bits that TensorFlow.js computes them in. Each op that may leave them
+ * is computed again in floating point, which is enough to see it.
+ */
+import { type AnyTensor, DataError } from '@beyondgrad/tensor'
+import type { Tensor } from '@tensorflow/tfjs-core'
+import { kernelOf } from './kernels/index.ts'
+import type { Kernel } from './kernels/kernel.ts'
+
+const growing = ['add', 'sub', 'mul', 'neg', 'abs', 'square', 'sum']
+
+/** Somewhat below 2³¹, since float32 rounds. */
+const limit = 2 ** 31 - 2 ** 10
+
+/** Computes the largest size among the elements of an int64 result; undefined if they can't overflow. */
+export function overflowCheckOf(node: AnyTensor): Kernel | undefined {
+  if (node.dtype !== 'int64') return undefined
+  const cast = node.op.name === 'cast' && node.inputs[0]!.dtype === 'float32'
+  if (!cast && !growing.includes(node.op.name)) return undefined
+  const kernel: Kernel = cast ? (_tf, [x]) => x! : kernelOf({ ...floatOf(node) })
+  return (tf, operands) =>
+    tf.max(
+      tf.abs(
+        kernel(
+          tf,
+          operands.map((operand) => tf.cast(operand, 'float32')),
+        ),
+      ),
+    )
+}
+
+/** The signature of the same op on floating-point numbers, which is all that a kernel looks at. */
+function floatOf(node: AnyTensor): AnyTensor {
+  const { op, attributes, shape } = node
+  const inputs = node.inputs.map((input) => ({
+    ...input,
+    op: input.op,
+    shape: input.shape,
+    dtype: 'float32',
+  }))
+  return { op, attributes, shape, inputs, dtype: 'float32' } as unknown as AnyTensor
+}
+
+export async function demandFit(
+  checks: readonly { readonly node: AnyTensor; readonly value: Tensor }[],
+): Promise<void> {
+  for (const { node, value } of checks) {
+    const [size] = await value.data()
+    // NaN, too, is no integer.
+    if (size! < limit) continue
+    throw new DataError(
+      `tfjs: op "${node.op.name}" on int64 reaches ${size}, which leaves the 32 bits that integers have in TensorFlow.js; use another engine`,
+    )
+  }
+}
