@@ -18,7 +18,8 @@ import {
   topologicalOrder,
   zeros,
 } from '@beyondgrad/tensor'
-import type { Boundary, ParameterPath } from './boundary.ts'
+import type { Boundary } from './layout.ts'
+import type { ParameterPath } from './parameter-path.ts'
 import { parametersOf } from './dependence.ts'
 import { type LossDefinition, lossOf, lossScale } from './loss.ts'
 import type { Parameter, ParameterMap } from './parameter.ts'

@@ -1,40 +1,17 @@
 /**
- * @file Second-order sweeps. Columns start at the losses – a square root of their Hessian – and travel backward by
- * the lifted vjp of each node, in chunks that bound the memory. For an exact Hessian every op that bends adds its own
- * curvature K; a K that is diagonal stays a diagonal through elementwise, moving and selecting ops, and is expanded to
- * columns only where a parameter further upstream can tell the difference (quantities spec, section 7).
+ * @file Second-order sweeps. Columns start at the losses – a square root of their Hessian – and travel backward by the
+ * lifted vjp of each node, in chunks that bound the memory; at the parameters they arrive as weighted uses.
  */
-import {
-  add,
-  type AnyTensor,
-  BeyondgradError,
-  mul,
-  reshape,
-  sizeOf,
-  slice,
-  square,
-  sumTo,
-  type Tensor,
-} from '@beyondgrad/tensor'
+import { add, type AnyTensor, BeyondgradError, sizeOf, slice, type Tensor } from '@beyondgrad/tensor'
 import type { Analysis, Entrance, MarkedLoss } from './analysis.ts'
-import { bentUse, diagonalUse, knownUse, operandColumns, useOf } from './boundary.ts'
+import { useOf } from './boundary.ts'
 import { type Columns, columnsOf, type WeightedUse } from './columns.ts'
-import {
-  elementwiseInteraction,
-  entryWeights,
-  type JointColumns,
-  matmulInteraction,
-  unitColumns,
-} from './interaction.ts'
-import type { AxisLabel } from './label.ts'
-import { parameterCurvature } from './parameter-curvature.ts'
 import type { Parameter } from './parameter.ts'
 import { liftedVjp } from './pullback.ts'
-import { ruleOf } from './rules/index.ts'
 import { joinUses, type Use } from './use.ts'
 
 /** Columns that start together at one node. */
-interface Chunk {
+export interface Chunk {
   readonly columns: number
   /** One number for all, or [V, N]. */
   readonly weight: Tensor
@@ -46,8 +23,6 @@ export interface SweepOptions {
   readonly what: string
   /** Columns at a loss's output: [V, ...output.shape]. */
   start(loss: MarkedLoss): Tensor
-  /** Whether the curvature of the model itself is added (Hessian) or left out (GGN). */
-  readonly hessian: boolean
   /** Memory that the columns at one node may take, in bytes. */
   readonly memory: number
   /** More columns than this are refused. */
@@ -55,8 +30,6 @@ export interface SweepOptions {
 }
 
 const floatBytes = 4
-
-const range = (from: number, to: number): number[] => Array.from({ length: to - from }, (_, i) => from + i)
 
 /** How many columns may travel together: the widest node they pass decides. */
 function chunkSize(analysis: Analysis, memory: number): number {
@@ -69,23 +42,16 @@ function chunkSize(analysis: Analysis, memory: number): number {
   return Math.max(1, Math.floor(memory / (floatBytes * widest)))
 }
 
-export function sweepColumns(analysis: Analysis, options: SweepOptions): (parameter: Parameter) => Columns {
-  const sweep = new ColumnSweep(analysis, options)
-  return sweep.run()
-}
-
-class ColumnSweep {
-  readonly analysis: Analysis
-  readonly options: SweepOptions
-  readonly size: number
-  readonly entrancesAt = new Map<AnyTensor, Entrance[]>()
+/** One sweep; how a node's own curvature joins in is for the Hessian's to say. */
+export class ColumnSweep {
+  protected readonly analysis: Analysis
+  protected readonly options: SweepOptions
+  private readonly size: number
+  protected readonly entrancesAt: Map<AnyTensor, Entrance[]> = new Map()
   /** Cotangents in flight, [V, ...node.shape]. */
-  readonly columns = new Map<AnyTensor, Map<Chunk, Tensor>>()
-  /** Diagonal curvature in flight, in the node's shape. */
-  readonly diagonals = new Map<AnyTensor, Tensor>()
-  readonly arrived = new Map<object, Map<Chunk, Use[]>>()
-  readonly arrivedDiagonals = new Map<object, Tensor[]>()
-  count = 0
+  private readonly columns: Map<AnyTensor, Map<Chunk, Tensor>> = new Map()
+  private readonly arrived: Map<object, Map<Chunk, Use[]>> = new Map()
+  private count = 0
 
   constructor(analysis: Analysis, options: SweepOptions) {
     this.analysis = analysis
@@ -107,11 +73,26 @@ class ColumnSweep {
       const node = analysis.order[at]!
       if (!analysis.affected.has(node) || node.inputs.length === 0 || analysis.axes.of(node) === undefined)
         continue
-      if (this.options.hessian) this.passDiagonal(node)
+      this.enter(node)
       this.passColumns(node)
-      if (this.options.hessian) this.addCurvature(node)
+      this.leave(node)
     }
     return (parameter) => this.columnsAt(parameter)
+  }
+
+  /** Called before columns pass a node, in which all that is on its way to it has arrived. */
+  protected enter(_node: AnyTensor): void {
+    // Columns of the loss alone need nothing more.
+  }
+
+  /** Called after columns have passed a node. */
+  protected leave(_node: AnyTensor): void {
+    // Columns of the loss alone need nothing more.
+  }
+
+  /** What arrives at a parameter besides columns: diagonals, summed over the samples. */
+  protected diagonalsAt(_parameter: Parameter): readonly Tensor[] {
+    return []
   }
 
   private columnsAt(parameter: Parameter): Columns {
@@ -119,17 +100,11 @@ class ColumnSweep {
     for (const [chunk, uses] of this.arrived.get(parameter.cell) ?? []) {
       chunks.push({ use: joinUses(uses, true), weight: chunk.weight, columns: chunk.columns })
     }
-    const diagonals = [...(this.arrivedDiagonals.get(parameter.cell) ?? [])]
-    if (this.options.hessian) {
-      const entrances = [...this.entrancesAt.values()].flat()
-      const own = parameterCurvature(this.analysis, parameter, entrances, this.options)
-      if (own !== undefined) diagonals.push(own)
-    }
-    return columnsOf(chunks, diagonals, this.analysis.samples, parameter.shape)
+    return columnsOf(chunks, this.diagonalsAt(parameter), this.analysis.samples, parameter.shape)
   }
 
   /** Lets columns start at a node, in chunks; `weight` is one number or [V, N]. */
-  private inject(
+  protected inject(
     node: AnyTensor,
     total: number,
     columns: (from: number, to: number) => Tensor,
@@ -141,7 +116,7 @@ class ColumnSweep {
     })
   }
 
-  private inChunks(
+  protected inChunks(
     node: AnyTensor,
     total: number,
     weight: Tensor,
@@ -168,7 +143,7 @@ class ColumnSweep {
   }
 
   /** Columns of the same origin are summed where they meet; those of different origins stay apart. */
-  private addColumns(node: AnyTensor, chunk: Chunk, cotangent: Tensor): void {
+  protected addColumns(node: AnyTensor, chunk: Chunk, cotangent: Tensor): void {
     const here = this.columns.get(node) ?? new Map<Chunk, Tensor>()
     const before = here.get(chunk)
     here.set(chunk, before ? add(before, cotangent) : cotangent)
@@ -198,213 +173,15 @@ class ColumnSweep {
     }
   }
 
-  private arriveUse({ cell }: Parameter, chunk: Chunk, use: Use): void {
+  protected arriveUse({ cell }: Parameter, chunk: Chunk, use: Use): void {
     const uses = this.arrived.get(cell) ?? new Map<Chunk, Use[]>()
     uses.set(chunk, [...(uses.get(chunk) ?? []), use])
     this.arrived.set(cell, uses)
   }
 
   /** Inputs on the samples' side that depend on parameters. */
-  private labelledInputs(node: AnyTensor): boolean[] {
+  protected labelledInputs(node: AnyTensor): boolean[] {
     const { affected, axes } = this.analysis
     return node.inputs.map((input) => affected.has(input) && axes.of(input) !== undefined)
-  }
-
-  /** Whether two inputs of a node depend on one parameter, so that their interaction matters. */
-  private interact(node: AnyTensor): boolean {
-    const seen = new Set<AnyTensor>()
-    for (const input of node.inputs) {
-      if (!this.analysis.affected.has(input)) continue
-      for (const leaf of this.analysis.upstream(input)) {
-        if (seen.has(leaf)) return true
-        seen.add(leaf)
-      }
-    }
-    return false
-  }
-
-  private passDiagonal(node: AnyTensor): void {
-    const diagonal = this.diagonals.get(node)
-    if (diagonal === undefined) return
-    this.diagonals.delete(node)
-    const inputs = this.labelledInputs(node)
-    const entrances = this.entrancesAt.get(node) ?? []
-    // What arrives here at a boundary may stay a diagonal if nothing else of the node sees the same parameter.
-    const served = this.interact(node) ? undefined : this.serveDiagonal(entrances, diagonal)
-    if (served !== undefined) {
-      for (const [identity, part] of served) {
-        this.arrivedDiagonals.set(identity, [...(this.arrivedDiagonals.get(identity) ?? []), part])
-      }
-      if (!inputs.includes(true)) return
-      if (this.staysDiagonal(node, inputs)) {
-        this.moveDiagonal(node, diagonal, inputs)
-        return
-      }
-    }
-    this.expandDiagonal(node, diagonal, served && node)
-  }
-
-  /** The diagonal at every parameter behind these boundaries; undefined if one of them needs columns. */
-  private serveDiagonal(
-    entrances: readonly Entrance[],
-    diagonal: Tensor,
-  ): (readonly [object, Tensor])[] | undefined {
-    const served: (readonly [object, Tensor])[] = []
-    for (const entrance of entrances) {
-      for (const path of entrance.paths) {
-        const part = this.isTied(path.leaf) ? undefined : diagonalUse(entrance, path, diagonal)
-        if (part === undefined) return undefined
-        served.push([path.parameter.cell, part])
-      }
-    }
-    return served
-  }
-
-  /** Whether a parameter enters at more than one place; then its columns must be summed before they are squared. */
-  private isTied(leaf: AnyTensor): boolean {
-    let uses = 0
-    for (const entrances of this.entrancesAt.values()) {
-      for (const { paths } of entrances) uses += paths.filter((path) => path.leaf === leaf).length
-    }
-    return uses > 1
-  }
-
-  private staysDiagonal(node: AnyTensor, inputs: readonly boolean[]): boolean {
-    const rule = ruleOf(node)
-    if (!rule.selects) return false
-    if (rule.partial === undefined) return true
-    return node.inputs.every((input, i) => !inputs[i] || sizeOf(input.shape) === sizeOf(node.shape))
-  }
-
-  private moveDiagonal(node: AnyTensor, diagonal: Tensor, inputs: readonly boolean[]): void {
-    const rule = ruleOf(node)
-    // A selection moves a diagonal as it moves a cotangent; an elementwise op scales it by the squared slope.
-    const moved =
-      rule.partial === undefined
-        ? rule.vjp(node, diagonal, inputs)
-        : node.inputs.map((input, i) => {
-            if (!inputs[i]) return undefined
-            const slope = rule.partial!(node, i)
-            const factor = typeof slope === 'number' ? slope * slope : square(slope)
-            return factor === 0 ? undefined : reshape(mul(diagonal, factor), input.shape)
-          })
-    moved.forEach((x, i) => {
-      if (x !== undefined && inputs[i]) this.addDiagonal(node.inputs[i]!, x)
-    })
-  }
-
-  private addDiagonal(node: AnyTensor, diagonal: Tensor): void {
-    const before = this.diagonals.get(node)
-    this.diagonals.set(node, before ? add(before, diagonal) : diagonal)
-  }
-
-  /** One column for each entry of a sample at this node, weighted by the diagonal. */
-  private expandDiagonal(node: AnyTensor, diagonal: Tensor, skip: AnyTensor | undefined): void {
-    const { samples } = this.analysis
-    const label = this.labelOf(node)
-    const columns = (from: number, to: number): Tensor => unitColumns(node.shape, label, samples, from, to)
-    const weight = entryWeights(diagonal, label, samples)
-    this.inject(node, weight.shape[0]!, columns, weight, skip)
-  }
-
-  private labelOf(node: AnyTensor): AxisLabel {
-    const axis = this.analysis.axes.of(node)
-    if (axis !== undefined && 'axis' in axis) return axis
-    throw new BeyondgradError('unsupported', `${this.options.what}: op "${node.op.name}" has no sample axis`)
-  }
-
-  /** The second derivative of the op itself, K = Σ_k δ_k ∇² z_k, as diagonals at its inputs. */
-  private addCurvature(node: AnyTensor): void {
-    const rule = ruleOf(node)
-    if (rule.curvature === 'none') return
-    const delta = this.analysis.cotangent(node)
-    if (delta === undefined) return
-    const { affected } = this.analysis
-    const active = node.inputs.map((input) => affected.has(input))
-    if (active.filter(Boolean).length > 1 && this.interact(node)) {
-      this.addInteraction(node, delta)
-      return
-    }
-    if (rule.curvature === 'bilinear') return
-    node.inputs.forEach((input, i) => {
-      if (!active[i]) return
-      const second = rule.second!(node, i, i)
-      if (second === 0) return
-      const bend = mul(delta, second)
-      this.addBend(node, i, bend)
-    })
-  }
-
-  /** Curvature of an elementwise op in one operand, in the node's shape: a diagonal at the operand. */
-  private addBend(node: AnyTensor, operand: number, bend: Tensor): void {
-    const input = node.inputs[operand]!
-    if (this.analysis.axes.of(input) === undefined) this.arriveBent(node, operand, bend)
-    else this.addDiagonal(input, sumTo(bend, input.shape))
-  }
-
-  /** All of an op's second derivative where one parameter reaches it through two inputs. */
-  private addInteraction(node: AnyTensor, delta: Tensor): void {
-    const { samples, axes } = this.analysis
-    const label = this.labelOf(node)
-    const rule = ruleOf(node)
-    const isShared = (i: number): boolean => axes.of(node.inputs[i]!) === undefined
-    if (rule.second !== undefined && node.inputs.length === 2) {
-      const { alone, columns } = elementwiseInteraction(
-        node,
-        delta,
-        label,
-        samples,
-        (i, j) => rule.second!(node, i, j),
-        isShared,
-        (operand, units) => operandColumns({ node, operand, label, samples }, units),
-      )
-      alone.forEach((bend, i) => this.addBend(node, i, bend))
-      this.injectJointly(node, columns)
-      return
-    }
-    const columns =
-      node.op.name === 'matmul' ? matmulInteraction(node, delta, label, samples, isShared) : undefined
-    if (columns === undefined) {
-      throw new BeyondgradError(
-        'unsupported',
-        `${this.options.what}: a parameter reaches op "${node.op.name}" on ${node.inputs.map(({ shape }) => `[${shape.join(', ')}]`).join(' and ')} through two inputs; the exact Hessian of that is not available yet`,
-      )
-    }
-    this.injectJointly(node, columns)
-  }
-
-  /** Lets columns start at several inputs of a node at once. */
-  private injectJointly(node: AnyTensor, { total, weight, at }: JointColumns): void {
-    this.inChunks(node, total, weight, undefined, (chunk, from, to) => {
-      at(from, to).forEach((part, i) => {
-        if (part === undefined || !this.analysis.affected.has(node.inputs[i]!)) return
-        if (this.analysis.axes.of(node.inputs[i]!) !== undefined) {
-          this.addColumns(node.inputs[i]!, chunk, part)
-          return
-        }
-        for (const { operand, paths } of this.entrancesAt.get(node) ?? []) {
-          if (operand === i)
-            for (const path of paths) this.arriveUse(path.parameter, chunk, knownUse(path, part))
-        }
-      })
-    })
-  }
-
-  /** Curvature of a node in a parameter that enters right there (a division by it, say). */
-  private arriveBent(node: AnyTensor, operand: number, bend: Tensor): void {
-    for (const entrance of this.entrancesAt.get(node) ?? []) {
-      if (entrance.operand !== operand) continue
-      for (const path of entrance.paths) {
-        const part = bentUse(entrance, path, bend, this.options.limit)
-        if (part === undefined) {
-          throw new BeyondgradError(
-            'unsupported',
-            `${this.options.what}: op "${node.op.name}" bends in what is made of parameter "${path.parameter.name}", and the exact form needs more than ${this.options.limit} columns for that; raise the option limit, or use the parameter there as it is, reshaped, transposed or sliced`,
-          )
-        }
-        const list = this.arrivedDiagonals.get(path.parameter.cell) ?? []
-        this.arrivedDiagonals.set(path.parameter.cell, [...list, part])
-      }
-    }
   }
 }

@@ -4,9 +4,10 @@
  */
 import type { Analysis, MarkedLoss } from './analysis.ts'
 import { useOf } from './boundary.ts'
-import { sweepColumns } from './column-sweep.ts'
+import { ColumnSweep } from './column-sweep.ts'
 import type { Columns } from './columns.ts'
 import { type Contribution, contributionOf } from './contribution.ts'
+import { HessianSweep } from './hessian-sweep.ts'
 import type { Parameter } from './parameter.ts'
 import { joinUses, noUse, type Use } from './use.ts'
 
@@ -78,7 +79,7 @@ function makeGGNFlow(samples: 'exact' | number, seed: number): Flow<Columns> {
   return {
     name: 'ggn',
     options: samples === 'exact' ? { samples } : { samples, seed },
-    run: (analysis, flow, what) => sweepColumns(analysis, { what, start, hessian: false, ...flow }),
+    run: (analysis, flow, what) => new ColumnSweep(analysis, { what, start, ...flow }).run(),
   }
 }
 
@@ -87,10 +88,9 @@ export const hessianFlow: Flow<Columns> = {
   name: 'hessian',
   options: {},
   run: (analysis, flow, what) =>
-    sweepColumns(analysis, {
+    new HessianSweep(analysis, {
       what,
       start: ({ definition, output, target }) => definition.hessianRoot({ output, target }),
-      hessian: true,
       ...flow,
-    }),
+    }).run(),
 }

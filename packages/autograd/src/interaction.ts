@@ -38,13 +38,13 @@ export interface JointColumns {
    * Columns `from` up to `to`, for each input of the node: cotangents [V, ...input.shape] where the input has the samples,
    * per-sample sums [V, N, ...input.shape] where all samples share it; undefined where the input takes no part.
    */
-  at(from: number, to: number): readonly (Tensor | undefined)[]
+  readonly at: (from: number, to: number) => readonly (Tensor | undefined)[]
 }
 
 const range = (from: number, to: number): number[] => Array.from({ length: to - from }, (_, i) => from + i)
 
 /** The axes of a shape with the samples on an axis of their own, and how to put that axis last. */
-export function openedSamples(
+function openedSamples(
   shape: Shape,
   { axis, outer, inner }: AxisLabel,
   samples: number,
