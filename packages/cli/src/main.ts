@@ -13,14 +13,23 @@ const { version } = JSON.parse(readFileSync(new URL('../package.json', import.me
 const program = new Command('beyondgrad')
   .description('Everything beyond the gradient: what it costs here.')
   .version(version)
-  .showHelpAfterError('(add --help for the options)')
   .addCommand(benchCommand())
-  .configureOutput({ outputError: (text, write) => write(text) })
 
 async function main(): Promise<void> {
   // A process that the bench command has started to measure one quantity.
   if (process.env.BEYONDGRAD_BENCH_WORKER !== undefined) return serveMeasurements()
-  for (const command of [program, ...program.commands]) command.exitOverride()
+  for (const command of [program, ...program.commands]) {
+    command.exitOverride().configureOutput({
+      // One line, suggestion included.
+      outputError: (text, write) =>
+        write(
+          `${text
+            .trim()
+            .replace(/^error:/, 'beyondgrad:')
+            .replace(/\s*\n\s*/g, ' ')} (--help tells more)\n`,
+        ),
+    })
+  }
   try {
     await program.parseAsync()
   } catch (error) {

@@ -129,9 +129,7 @@ export function trainStep<T extends AnyTensor, const X extends Extensions = Reco
     const guarded = guard(value, inputs, { kind: 'finite', what: 'trainStep: the batch' })
     const areNumbers = targets.dtype === 'float32'
     return {
-      loss: areNumbers
-        ? guard(guarded, targets, { kind: 'finite', what: 'trainStep: the targets' })
-        : guarded,
+      loss: areNumbers ? guard(guarded, targets, { kind: 'finite', what: 'trainStep: the target' }) : guarded,
       own: pick('own'),
       watched: watched.map((_, i) => pick(String(i))),
       updates: optimizer.update(results.update as ParameterMap<Tensor>),

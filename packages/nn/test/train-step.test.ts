@@ -9,7 +9,16 @@ import {
 } from '@beyondgrad/autograd'
 import { DataError, intTensor, type NDArray, tensor, type Tensor } from '@beyondgrad/tensor'
 import { describe, expect, it } from 'vitest'
-import { CrossEntropyLoss, Linear, type Observer, Sequential, SGD, Tanh, trainStep } from '../src/index.ts'
+import {
+  CrossEntropyLoss,
+  Linear,
+  MSELoss,
+  type Observer,
+  Sequential,
+  SGD,
+  Tanh,
+  trainStep,
+} from '../src/index.ts'
 import { watchedEngine } from './watched-engine.ts'
 
 const batch = (k: number): Batch => ({
@@ -177,5 +186,20 @@ describe('trainStep', () => {
     let loss = Infinity
     for (let step = 0; step < 60; step++) loss = (await train(batch(1))).loss
     expect(loss).toBeLessThan(0.01)
+  })
+})
+
+describe('what is not finite in a batch', () => {
+  it.each([
+    ['inputs', [[1, Infinity]], [[0]], 'trainStep: the batch contains Infinity at [0, 1]'],
+    ['targets', [[1, 2]], [[-Infinity]], 'trainStep: the target contains -Infinity at [0, 0]'],
+  ] as const)('is reported before it reaches a parameter: %s', async (_what, inputs, targets, sentence) => {
+    const model = Linear(2, 1, { seed: 1 })
+    const before = model.parameters.get('weight').cell.data
+    const train = trainStep({ model, loss: MSELoss(), optimizer: SGD(model.parameters, { learningRate: 1 }) })
+    const failure = await train({ inputs: tensor(inputs), targets: tensor(targets) }).catch((e: unknown) => e)
+    expect(failure).toBeInstanceOf(DataError)
+    expect((failure as DataError).message).toContain(sentence)
+    expect(model.parameters.get('weight').cell.data).toBe(before)
   })
 })

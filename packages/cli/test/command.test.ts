@@ -1,0 +1,85 @@
+/** @file The command as a user runs it: exit status, what goes where, and the JSON that others rely on. */
+import { spawnSync } from 'node:child_process'
+import { fileURLToPath } from 'node:url'
+import { describe, expect, it } from 'vitest'
+import type { BenchReport } from '../src/index.ts'
+
+const main = fileURLToPath(new URL('../src/main.ts', import.meta.url))
+
+function beyondgrad(...words: readonly string[]): { status: number | null; stdout: string; stderr: string } {
+  const source = ['--import', 'tsx', '--conditions=@beyondgrad/source']
+  return spawnSync(process.execPath, [...source, main, ...words], { encoding: 'utf8' })
+}
+
+const small = [
+  'bench',
+  '--problem',
+  'logreg',
+  '--batch',
+  '4',
+  '--engine',
+  'reference',
+  '--seconds',
+  '0.05',
+] as const
+
+describe('beyondgrad bench', () => {
+  it('prints one JSON document, the gradient first, and nothing else', () => {
+    const { status, stdout, stderr } = beyondgrad(
+      ...small,
+      '--quantities',
+      'batch-l2,variance+diag-ggn',
+      '--json',
+    )
+    expect(stderr).toBe('')
+    expect(status).toBe(0)
+    const report = JSON.parse(stdout) as BenchReport
+    expect(report).toMatchObject({ problem: 'logreg', batch: 4, engine: 'reference' })
+    expect(report.results.map(({ quantity }) => quantity)).toEqual([
+      'gradient',
+      'batch-l2',
+      'variance+diag-ggn',
+    ])
+    for (const result of report.results) {
+      expect(result.q1_ms).toBeLessThanOrEqual(result.median_ms)
+      expect(result.median_ms).toBeLessThanOrEqual(result.q3_ms)
+      expect(result.peak_mb).toBeGreaterThan(10)
+    }
+    expect(report.results[0]!.ratio).toBe(1)
+    expect(report.build_us_per_node).toBeGreaterThan(0)
+  })
+
+  it('prints a table for people', () => {
+    const { status, stdout } = beyondgrad(...small, '--quantities', 'gradient')
+    expect(status).toBe(0)
+    expect(stdout).toContain('logreg, batch 4, reference')
+    expect(stdout).toMatch(/│ gradient +│ +\d+\.\d\d │/)
+  })
+
+  it.each([
+    [['bench', '--problem', 'alexnet'], 'there is no problem "alexnet"; there are: logreg, mlp, 2c2d, 3c3d'],
+    [['bench', '--quantities', 'gradient,hessian'], 'there is no quantity "hessian"; there are: gradient, '],
+    [['bench', '--batch', '0'], '"0" is not a positive integer'],
+    [['bench', '--problm', 'mlp'], "unknown option '--problm'"],
+    [['bench', '--engine', 'cuda'], "argument 'cuda' is invalid"],
+    [['inspct'], 'unknown command'],
+  ])('answers %j with exit status 2 and what is wrong', (words, sentence) => {
+    const { status, stdout, stderr } = beyondgrad(...words)
+    expect(stderr).toContain(sentence)
+    expect(stderr).toMatch(/^beyondgrad: [^\n]+\n$/)
+    expect(stdout).toBe('')
+    expect(status).toBe(2)
+  })
+})
+
+describe('beyondgrad', () => {
+  it('says its version, and helps with examples', () => {
+    expect(beyondgrad('--version')).toMatchObject({
+      status: 0,
+      stdout: expect.stringMatching(/^\d+\.\d+\.\d+\n$/) as string,
+    })
+    const help = beyondgrad('bench', '--help')
+    expect(help.status).toBe(0)
+    expect(help.stdout).toContain('beyondgrad bench --problem 3c3d --batch 64')
+  })
+})
