@@ -1,42 +1,14 @@
 /** @file A function of tensors as an ONNX file that runs without us: with its parameters, its names and free axes. */
-import { type DType, BeyondgradError, type Tensor } from '@beyondgrad/tensor'
+import { BeyondgradError, type DType } from '@beyondgrad/tensor'
 import { type Freed, free } from './export/free.ts'
 import { formatFormula, isConstant } from './export/formula.ts'
-import { checkInputs, checkSizes, type ExportInput, freeAxes, sized } from './export/inputs.ts'
+import { checkInputs, checkSizes, freeAxes, sized } from './export/inputs.ts'
+import type { ExportArguments, ExportedValue, ExportInputs, ExportOptions } from './export/options.ts'
 import type { Traceable } from './export/trace.ts'
 import { writeFile } from './export/write.ts'
-import type { ModelShape } from './model-builder.ts'
 
 export type { ExportInput } from './export/inputs.ts'
-
-export type ExportInputs = Readonly<Record<string, ExportInput>>
-
-/** What the exported function is called with: a tensor for each input. */
-export type ExportArguments<I extends ExportInputs> = {
-  readonly [K in keyof I]: Tensor<I[K] extends { readonly dtype: infer D extends DType } ? D : 'float32'>
-}
-
-export interface ExportOptions<I extends ExportInputs> {
-  /** Inputs of the file under their names, in this order. */
-  readonly inputs: I
-  /** The size of a free axis where it turns out that it can't be free. Default: 1. */
-  readonly sizes?: Readonly<Record<string, number>>
-  /** Name of the model's graph. Default: 'graph'. */
-  readonly name?: string
-  /** What the model is, for whoever opens the file. */
-  readonly description?: string
-  /** What outputs are, by name or by the part of it before a dot: `{ variance: 'variance of the gradients' }`. */
-  readonly outputs?: Readonly<Record<string, string>>
-  /** Further entries for the file's metadata. */
-  readonly metadata?: Readonly<Record<string, string>>
-}
-
-/** An input or output of a file; a string in a shape is a size that is known when the file runs. */
-export interface ExportedValue {
-  readonly name: string
-  readonly dtype: DType
-  readonly shape: ModelShape
-}
+export type { ExportArguments, ExportedValue, ExportInputs, ExportOptions } from './export/options.ts'
 
 export interface ExportedFile {
   readonly bytes: Uint8Array<ArrayBuffer>

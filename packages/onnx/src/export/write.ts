@@ -1,7 +1,7 @@
 /** @file The file itself: operators, parameters, and metadata that say what is in it. */
 import { create, toBinary } from '@bufbuild/protobuf'
 import { BeyondgradError } from '@beyondgrad/tensor'
-import type { ExportedValue, ExportInputs, ExportOptions } from '../export.ts'
+import type { ExportedValue, ExportInputs, ExportOptions } from './options.ts'
 import { valueInfo } from '../model-builder.ts'
 import { opset } from '../lower/to-onnx.ts'
 import {
