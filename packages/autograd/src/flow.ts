@@ -22,7 +22,6 @@ export interface FlowOptions {
 /** Delivers something of type `Arrives` at each parameter. A flow runs once however many extensions ride on it. */
 export interface Flow<out Arrives> {
   readonly name: string
-  readonly options: Readonly<Record<string, string | number | boolean>>
   /**
    * Once for each `backward`, when the first extension asks.
    *
@@ -34,7 +33,6 @@ export interface Flow<out Arrives> {
 /** Every sample's own gradient, factored. Its `sum` is the ordinary gradient. */
 export const gradientFlow: Flow<Contribution> = {
   name: 'gradient',
-  options: {},
   run: (analysis, _options, what) => (parameter) => {
     const uses = (): Use => {
       const found: Use[] = []
@@ -78,7 +76,6 @@ function makeGGNFlow(samples: 'exact' | number, seed: number): Flow<Columns> {
       : definition.sampleRoot({ output, target }, { draws: samples, seed })
   return {
     name: 'ggn',
-    options: samples === 'exact' ? { samples } : { samples, seed },
     run: (analysis, flow, what) => new ColumnSweep(analysis, { what, start, ...flow }).run(),
   }
 }
@@ -86,7 +83,6 @@ function makeGGNFlow(samples: 'exact' | number, seed: number): Flow<Columns> {
 /** Weighted columns of the exact Hessian's diagonal blocks. */
 export const hessianFlow: Flow<Columns> = {
   name: 'hessian',
-  options: {},
   run: (analysis, flow, what) =>
     new HessianSweep(analysis, {
       what,

@@ -26,7 +26,7 @@ import {
   transpose,
   transposeLast,
 } from '@beyondgrad/tensor'
-import type { AxisLabel } from './label.ts'
+import { type AxisLabel, openAxis } from './label.ts'
 import type { Partial } from './rules/rule.ts'
 
 /** Columns that start at several inputs of a node together. */
@@ -46,11 +46,11 @@ const range = (from: number, to: number): number[] => Array.from({ length: to - 
 /** The axes of a shape with the samples on an axis of their own, and how to put that axis last. */
 function openedSamples(
   shape: Shape,
-  { axis, outer, inner }: AxisLabel,
+  label: AxisLabel,
   samples: number,
 ): { readonly opened: readonly number[]; readonly sampleAt: number; readonly entries: number } {
-  const opened = [...shape.slice(0, axis), outer, samples, inner, ...shape.slice(axis + 1)]
-  return { opened, sampleAt: axis + 1, entries: samples === 0 ? 0 : sizeOf(opened) / samples }
+  const opened = openAxis(shape, label, samples)
+  return { opened, sampleAt: label.axis + 1, entries: samples === 0 ? 0 : sizeOf(opened) / samples }
 }
 
 /** One column for each entry of a sample, 1 there for every sample: columns `from` up to `to`, [V, ...shape]. */

@@ -11,6 +11,11 @@ export interface AxisLabel {
   readonly inner: number
 }
 
+/** The shape with the labelled axis as three, [outer, N, inner]: the samples are on axis `label.axis + 1`. */
+export function openAxis(shape: Shape, { axis, outer, inner }: AxisLabel, samples: number): number[] {
+  return [...shape.slice(0, axis), outer, samples, inner, ...shape.slice(axis + 1)]
+}
+
 export function equalLabels(a: AxisLabel, b: AxisLabel): boolean {
   return a.axis === b.axis && a.outer === b.outer && a.inner === b.inner
 }

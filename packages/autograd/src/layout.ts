@@ -20,7 +20,7 @@ import {
   unfold,
   zeros,
 } from '@beyondgrad/tensor'
-import type { AxisLabel } from './label.ts'
+import { type AxisLabel, openAxis } from './label.ts'
 import { liftedVjp } from './pullback.ts'
 import { ruleOf } from './rules/index.ts'
 import type { Factors } from './use.ts'
@@ -50,23 +50,28 @@ export interface Layout {
 /** Axes of a cotangent of columns are shifted by one. */
 const shift = (columns: boolean): number => (columns ? 1 : 0)
 
+/** [V?, ...shape] of the boundary node, or of what broadcasts to it, with the sample axis opened to [outer, N, inner]. */
+function opened(x: Tensor, at: Boundary, columns: boolean): Tensor {
+  const lead = shift(columns)
+  return reshape(x, [...x.shape.slice(0, lead), ...openAxis(x.shape.slice(lead), at.label, at.samples)])
+}
+
+/** Moves the samples of an opened tensor to the front, behind the columns. */
+function samplesFirst(open: Tensor, at: Boundary, columns: boolean): Tensor {
+  const lead = shift(columns)
+  const sampleAt = lead + at.label.axis + 1
+  const others = open.shape.map((_, i) => i).filter((i) => i >= lead && i !== sampleAt)
+  return transpose(open, [...(columns ? [0] : []), sampleAt, ...others])
+}
+
 /**
  * Brings the sample axis to the front and everything else but the last `tail` axes behind it into one axis of
  * positions: [V?, ...shape] → [V?, N, L, ...tail].
  */
 function samplesAndPositions(x: Tensor, at: Boundary, tail: number, columns: boolean): Tensor {
-  const { axis, outer, inner } = at.label
-  const lead = shift(columns)
-  const shape = x.shape.slice(lead)
-  const rest = shape.slice(shape.length - tail)
-  const opened = [...shape.slice(0, axis), outer, at.samples, inner, ...shape.slice(axis + 1)]
-  const open = reshape(x, [...x.shape.slice(0, lead), ...opened])
-  const sampleAt = lead + axis + 1
-  const others = Array.from({ length: open.shape.length }, (_, i) => i).filter(
-    (i) => i >= lead && i !== sampleAt,
-  )
-  const moved = transpose(open, [...(columns ? [0] : []), sampleAt, ...others])
-  return reshape(moved, [...x.shape.slice(0, lead), at.samples, -1, ...rest])
+  const moved = samplesFirst(opened(x, at, columns), at, columns)
+  const rest = x.shape.slice(x.shape.length - tail)
+  return reshape(moved, [...x.shape.slice(0, shift(columns)), at.samples, -1, ...rest])
 }
 
 /** z = x W with W [I, O] the same for all: [N, L, O] × [N, L, I]. */
@@ -151,26 +156,17 @@ function geometryOnly({ kernel, stride, before, after, dilation }: Convolution):
 function directSum(at: Boundary, cotangent: Tensor, columns: boolean): Layout {
   const operand = at.node.inputs[at.operand]!.shape
   const lead = shift(columns)
-  const { axis, outer, inner } = at.label
+  const { axis } = at.label
   const shape = at.node.shape
-  const opened = [...shape.slice(0, axis), outer, at.samples, inner, ...shape.slice(axis + 1)]
-  const open = reshape(cotangent, [...cotangent.shape.slice(0, lead), ...opened])
+  const open = opened(cotangent, at, columns)
   const summed: number[] = [axis + lead, axis + 2 + lead]
   shape.forEach((size, i) => {
     if (i === axis) return
     const own = operand[i - (shape.length - operand.length)]
     if (own === undefined || (own === 1 && size !== 1)) summed.push(lead + i + (i > axis ? 2 : 0))
   })
-  const sampleAt = axis + 1 + lead
-  const reduced = sum(
-    open,
-    summed.filter((i) => open.shape[i] !== 1),
-    { keep: true },
-  )
-  const others = Array.from({ length: open.shape.length }, (_, i) => i).filter(
-    (i) => i >= lead && i !== sampleAt,
-  )
-  const moved = transpose(reduced, [...(columns ? [0] : []), sampleAt, ...others])
+  const axes = summed.filter((i) => open.shape[i] !== 1)
+  const moved = samplesFirst(sum(open, axes, { keep: true }), at, columns)
   const perSample = reshape(moved, [...cotangent.shape.slice(0, lead), at.samples, ...operand])
   return { factors: { kind: 'direct', perSample }, toOperand: (x) => x, key: 3 }
 }

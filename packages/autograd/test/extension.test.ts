@@ -129,7 +129,6 @@ describe('backward', () => {
     let runs = 0
     const count: Flow<number> = {
       name: 'count',
-      options: {},
       run: (analysis) => {
         runs++
         return (parameter) => analysis.upstream(parameter.value).size
