@@ -10,6 +10,8 @@ const weight = (name: string, shape: Shape) => {
 
 const read = (of: ReturnType<typeof weight>): Tensor => cellTensor(of) as Tensor
 
+const bias = weight('bias', [3])
+
 /** A function that is right, where something else is wrong. */
 const rectified = ({ x }: { readonly x: Tensor }): { readonly y: Tensor } => ({ y: relu(x) })
 
