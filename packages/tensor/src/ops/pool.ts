@@ -4,9 +4,11 @@
  * row-major order is the one that counts.
  */
 import { ShapeError } from '../errors.ts'
+import { constantOf } from '../leaf.ts'
 import { type AnyTensor, build, type Tensor } from '../node.ts'
 import type { Attributes, Op } from '../op.ts'
 import { formatShape, sameShape, type Shape, sizeOf } from '../shape.ts'
+import { mul } from './elementwise.ts'
 import {
   planes,
   type Window,
@@ -206,10 +208,37 @@ function checkPadding(op: string, window: Window): Window {
   return window
 }
 
+export interface PoolOptions extends WindowOptions {
+  /** Whether a last window that hangs over the end counts, as long as it begins inside. Default: false. */
+  readonly ceil?: boolean
+}
+
+/** The window of a pool over x. Default stride: the kernel. Ceil mode is more padding at the end. */
+export function poolWindow(
+  op: string,
+  x: AnyTensor,
+  kernel: readonly number[],
+  options: PoolOptions,
+): Window {
+  const { ceil = false, ...rest } = options
+  const window = checkPadding(op, windowOf(op, kernel, { ...rest, stride: rest.stride ?? kernel }))
+  if (!ceil) return window
+  const [, , spatial] = planes(op, x.shape, kernel.length)
+  const after = spatial.map((size, i) => {
+    const [step, before, pad] = [window.stride[i]!, window.before[i]!, window.after[i]!]
+    const reach = window.dilation[i]! * (kernel[i]! - 1) + 1
+    const free = size + before + pad - reach
+    if (free < 0) return pad
+    let last = Math.ceil(free / step)
+    if (last * step >= size + before) last--
+    return Math.max(pad, last * step + reach - size - before)
+  })
+  return { ...window, after }
+}
+
 /** Largest element of each window of [N, C, ...spatial]: [N, C, ...positions]; padding never wins. Default stride: the kernel. */
-export function maxPool(x: Tensor, kernel: readonly number[], options: WindowOptions = {}): Tensor {
-  const window = windowOf('maxPool', kernel, { ...options, stride: options.stride ?? kernel })
-  return build(maxPoolOp, [x], { ...checkPadding('maxPool', window) })
+export function maxPool(x: Tensor, kernel: readonly number[], options: PoolOptions = {}): Tensor {
+  return build(maxPoolOp, [x], { ...poolWindow('maxPool', x, kernel, options) })
 }
 
 /** [..., N, C, ...positions] → [..., N, C, ...spatial]: adds g to where the maxima of x are. */
@@ -222,15 +251,38 @@ export function maxPoolJvp(x: Tensor, t: Tensor, window: Window): Tensor {
   return build(maxPoolJvpOp, [x, t], { ...window })
 }
 
-/** Mean of each window of [N, C, ...spatial]; `countPadding` (default true) counts padded zeros as elements. */
+/**
+ * Mean of each window of [N, C, ...spatial]; `countPadding` (default true) counts padded zeros as elements, but never
+ * what lies beyond the padding in ceil mode.
+ */
 export function avgPool(
   x: Tensor,
   kernel: readonly number[],
-  options: WindowOptions & { readonly countPadding?: boolean } = {},
+  options: PoolOptions & { readonly countPadding?: boolean } = {},
 ): Tensor {
   const { countPadding = true, ...rest } = options
-  const window = windowOf('avgPool', kernel, { ...rest, stride: rest.stride ?? kernel })
-  return build(avgPoolOp, [x], { ...checkPadding('avgPool', window), countPadding })
+  const window = poolWindow('avgPool', x, kernel, rest)
+  const means = build(avgPoolOp, [x], { ...window, countPadding })
+  if (rest.ceil !== true || !countPadding) return means
+  const asked = windowOf('avgPool', kernel, rest)
+  return asked.after.every((n, i) => n === window.after[i])
+    ? means
+    : mul(means, overhang(x.shape.slice(2), window, asked.after))
+}
+
+/** By how much means over whole windows are too small where windows hang over the padding's end: [...positions]. */
+function overhang(spatial: Shape, window: Window, after: readonly number[]): Tensor {
+  const positions = windowPositions('avgPool', spatial, window)
+  const { kernel, stride, dilation, before } = window
+  const factors = spatial.map((size, i) =>
+    Array.from({ length: positions[i]! }, (_, p) => {
+      const start = p * stride[i]! - before[i]!
+      const room = Math.ceil((size + after[i]! - start) / dilation[i]!)
+      return kernel[i]! / Math.min(kernel[i]!, room)
+    }),
+  )
+  const all = factors.reduce<number[]>((outer, axis) => outer.flatMap((a) => axis.map((b) => a * b)), [1])
+  return constantOf(Float64Array.from(all), positions, 'float32')
 }
 
 /** Average pooling with attributes at hand (for rules). */
