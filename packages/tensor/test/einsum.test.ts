@@ -76,7 +76,7 @@ describe('einsum', () => {
           terms,
           output,
           sizes,
-          data.map((x) => x!.data),
+          data.map((x) => x.data),
         )
         expected.forEach((value, i) => expect(found.data[i]).toBeCloseTo(value, 10))
       }),
