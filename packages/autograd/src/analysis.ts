@@ -18,7 +18,7 @@ import {
   topologicalOrder,
   zeros,
 } from '@beyondgrad/tensor'
-import type { Boundary } from './layout.ts'
+import type { Boundary } from './layouts/index.ts'
 import type { ParameterPath } from './parameter-path.ts'
 import { parametersOf } from './dependence.ts'
 import { type LossDefinition, lossOf, lossScale } from './loss.ts'

@@ -16,7 +16,7 @@ import {
   zeros,
 } from '@beyondgrad/tensor'
 import * as contraction from './contraction.ts'
-import { type Boundary, layoutOf } from './layout.ts'
+import { type Boundary, layoutOf } from './layouts/index.ts'
 import { parameterMap, type ParameterPath } from './parameter-path.ts'
 import { ruleOf } from './rules/index.ts'
 import type { DirectFactors, Use } from './use.ts'
@@ -33,6 +33,7 @@ export function useOf(at: Boundary, path: ParameterPath, cotangent: Tensor, colu
     factors,
     layout: Math.imul(path.operand.hash, 31) + key,
     selects,
+    path,
     ...(total && !columns && { total }),
     ...(fromOperand && {
       lay: (vector: Tensor) =>
@@ -89,5 +90,5 @@ export function operandColumns(at: Boundary, columns: Tensor): Tensor {
 /** A use whose per-sample part is known: [V, N, ...operand.shape]. */
 export function knownUse(path: ParameterPath, perSample: Tensor): Use {
   const { selects, pull } = parameterMap(path)
-  return { factors: { kind: 'direct', perSample }, layout: 0, selects, place: pull }
+  return { factors: { kind: 'direct', perSample }, layout: 0, selects, path, place: pull }
 }

@@ -98,7 +98,7 @@ export class ColumnSweep {
   private columnsAt(parameter: Parameter): Columns {
     const chunks: WeightedUse[] = []
     for (const [chunk, uses] of this.arrived.get(parameter.cell) ?? []) {
-      chunks.push({ use: joinUses(uses, true), weight: chunk.weight, columns: chunk.columns })
+      chunks.push({ uses: joinUses(uses, true), weight: chunk.weight, columns: chunk.columns })
     }
     return columnsOf(chunks, this.diagonalsAt(parameter), this.analysis.samples, parameter.shape)
   }

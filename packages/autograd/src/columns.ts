@@ -14,11 +14,12 @@ import {
   zeros,
 } from '@beyondgrad/tensor'
 import * as contraction from './contraction.ts'
-import { perSampleOf, type Use } from './use.ts'
+import { materialized, sumOf, type Use } from './use.ts'
 
 /** Columns that arrive together, all weighted alike or each (column, sample) with a weight of its own. */
 export interface WeightedUse {
-  readonly use: Use
+  /** As `joinUses` leaves them. */
+  readonly uses: readonly Use[]
   /** A number for all (scalar tensor), or [V, N]. */
   readonly weight: Tensor
   readonly columns: number
@@ -64,7 +65,7 @@ export function columnsOf(
       }
       if (chunks.length === 0) return zeros([0, samples, ...shape])
       return concat(
-        chunks.map(({ use, weight }) => mul(use.place(perSampleOf(use.factors), 2), root(weight))),
+        chunks.map(({ uses, weight }) => mul(materialized(uses, true), root(weight))),
         0,
       )
     },
@@ -78,13 +79,14 @@ function root(weight: Tensor): Tensor {
 }
 
 /** Σ over columns and samples of w P²: [...parameter.shape]. */
-function weightedSquares({ use, weight }: WeightedUse): Tensor {
-  const { factors } = use
+function weightedSquares({ uses, weight }: WeightedUse): Tensor {
   const each = weight.shape.length === 0 ? undefined : weight
-  const squares =
-    factors.kind === 'outer'
-      ? contraction.sumOfSquares(factors.cotangent, factors.input, each)
-      : sum(contraction.weighted(square(factors.perSample), each), [0, 1])
-  const placed = use.place(squares, 0)
-  return each === undefined ? mul(placed, weight) : placed
+  const squares = sumOf(uses.map((use) => use.place(squaresOf(use, each), 0)))
+  return each === undefined ? mul(squares, weight) : squares
+}
+
+function squaresOf({ factors }: Use, weight: Tensor | undefined): Tensor {
+  return factors.kind === 'outer'
+    ? contraction.sumOfSquares(factors.cotangent, factors.input, weight)
+    : sum(contraction.weighted(square(factors.perSample), weight), [0, 1])
 }

@@ -14,7 +14,7 @@ import {
   transposeLast,
 } from '@beyondgrad/tensor'
 import * as contraction from './contraction.ts'
-import { type Factors, type OuterFactors, perSampleOf, type Use } from './use.ts'
+import { type Factors, materialized, type OuterFactors, perSampleOf, sumOf, type Use } from './use.ts'
 
 /** What each of N samples contributes to one parameter's gradient; with the scale of the loss in it. */
 export interface Contribution {
@@ -35,7 +35,7 @@ export interface Contribution {
   gram(): Tensor
   /** ⟨P[n], vector⟩: [N]; vector [...parameter.shape]. */
   dot(vector: Tensor): Tensor
-  /** For contractions of one's own: the factors of the joined uses, or P itself. */
+  /** For contractions of one's own: the factors of the joined uses where they are one, else P itself. */
   readonly factors: Factors
 }
 
@@ -45,35 +45,46 @@ type Reductions = Omit<Contribution, 'samples' | 'sum' | 'factors'>
 /**
  * The contribution of joined uses.
  *
- * @param use asked for when something beyond the gradient is: it fails where samples mix
+ * @param uses asked for when something beyond the gradient is: it fails where samples mix
  * @param gradient their sum, which the ordinary backward pass has anyway
  */
-export function contributionOf(use: () => Use, samples: number, gradient: () => Tensor): Contribution {
-  let joined: (Reductions & { readonly factors: Factors }) | undefined
-  const at = (): Reductions & { readonly factors: Factors } => (joined ??= reductionsOf(use(), samples))
+export function contributionOf(
+  uses: () => readonly Use[],
+  samples: number,
+  gradient: () => Tensor,
+): Contribution {
+  let joined: { readonly uses: readonly Use[]; readonly parts: readonly Reductions[] } | undefined
+  const at = (): NonNullable<typeof joined> => {
+    if (joined === undefined) {
+      const found = uses()
+      joined = { uses: found, parts: found.map((use) => reductionsOf(use, samples)) }
+    }
+    return joined
+  }
+  // Uses have entries of the parameter to themselves, so that everything, squares too, adds up.
+  const added = (each: (part: Reductions) => Tensor): Tensor => sumOf(at().parts.map(each))
   return {
     samples,
     sum: gradient,
-    weightedSum: (weights) => at().weightedSum(weights),
-    materialize: () => at().materialize(),
-    squaredNorm: () => at().squaredNorm(),
-    sumOfSquares: () => at().sumOfSquares(),
-    centredSumOfSquares: () => at().centredSumOfSquares(),
-    gram: () => at().gram(),
-    dot: (vector) => at().dot(vector),
+    weightedSum: (weights) => added((part) => part.weightedSum(weights)),
+    materialize: () => added((part) => part.materialize()),
+    squaredNorm: () => added((part) => part.squaredNorm()),
+    sumOfSquares: () => added((part) => part.sumOfSquares()),
+    centredSumOfSquares: () => added((part) => part.centredSumOfSquares()),
+    gram: () => added((part) => part.gram()),
+    dot: (vector) => added((part) => part.dot(vector)),
     get factors(): Factors {
-      return at().factors
+      const [use, ...rest] = at().uses
+      return rest.length === 0 ? use!.factors : { kind: 'direct', perSample: materialized(at().uses, false) }
     },
   }
 }
 
-function reductionsOf(use: Use, samples: number): Reductions & { readonly factors: Factors } {
+function reductionsOf(use: Use, samples: number): Reductions {
   const { factors } = use
-  const reductions =
-    factors.kind === 'outer'
-      ? factored(use, factors, samples)
-      : multipliedOut(use, factors.perSample, samples)
-  return { factors, ...reductions }
+  return factors.kind === 'outer'
+    ? factored(use, factors, samples)
+    : multipliedOut(use, factors.perSample, samples)
 }
 
 function factored(use: Use, factors: OuterFactors, samples: number): Reductions {

@@ -34,7 +34,7 @@ export interface Flow<out Arrives> {
 export const gradientFlow: Flow<Contribution> = {
   name: 'gradient',
   run: (analysis, _options, what) => (parameter) => {
-    const uses = (): Use => {
+    const uses = (): readonly Use[] => {
       const found: Use[] = []
       for (const entrance of analysis.entrances(what)) {
         for (const path of entrance.paths) {
@@ -43,7 +43,7 @@ export const gradientFlow: Flow<Contribution> = {
           if (cotangent !== undefined) found.push(useOf(entrance, path, cotangent, false))
         }
       }
-      if (found.length === 0) return noUse(analysis.samples, parameter.shape)
+      if (found.length === 0) return [noUse(analysis.samples, parameter.shape)]
       return joinUses(found, false)
     }
     return contributionOf(uses, analysis.samples, () => analysis.gradient(parameter))

@@ -21,6 +21,29 @@ export interface ParameterPath {
   readonly operand: AnyTensor
 }
 
+/** Nodes from the parameter to the operand, of a path that only selects and moves. */
+function chain({ leaf, operand }: ParameterPath): AnyTensor[] {
+  const nodes = [operand]
+  while (nodes[0] !== leaf) nodes.unshift(nodes[0]!.inputs[0]!)
+  return nodes
+}
+
+/** Whether two selecting paths take different entries of the parameter, as the parts of a projection that was split do. */
+export function areDisjoint(a: ParameterPath, b: ParameterPath): boolean {
+  const [one, other] = [chain(a), chain(b)]
+  const at = one.findIndex((node, i) => node !== other[i])
+  const [x, y] = [one[at], other[at]]
+  if (x?.op.name !== 'slice' || y?.op.name !== 'slice') return false
+  const spans = [x, y].map(({ attributes }) => {
+    const { starts, counts, steps } = attributes as Record<string, readonly number[]>
+    return starts!.map((start, axis) => [start, start + (counts![axis]! - 1) * steps![axis]!] as const)
+  })
+  return spans[0]!.some(([start, end], axis) => {
+    const [from, to] = spans[1]![axis]!
+    return end < from || to < start
+  })
+}
+
 const selecting = new Set(['reshape', 'transpose', 'slice', 'guard'])
 
 /** The map from parameter to operand, and the transpose through which results come back. */

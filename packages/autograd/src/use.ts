@@ -1,6 +1,7 @@
 /** @file Uses of a parameter: the per-sample derivative at one boundary in factored form, and several of them as one. */
 import { add, BeyondgradError, concat, type Shape, type Tensor, zeros } from '@beyondgrad/tensor'
 import * as contraction from './contraction.ts'
+import { areDisjoint, type ParameterPath } from './parameter-path.ts'
 
 /** P[n] = Σₗ cotangent[n, g, :, l] input[n, g, :, l]ᵀ; L shared positions, G groups. */
 export interface OuterFactors {
@@ -28,6 +29,8 @@ export interface Use {
   readonly layout: number
   /** Whether the operand's entries are entries of the parameter, each at most once: then squares may be placed. */
   readonly selects: boolean
+  /** How the parameter came here; undefined for what has been added up already. */
+  readonly path?: ParameterPath
   /** Σₙ P[n] in the factors' layout [G, O, I], by the op's own vjp, which an engine may have a better way for. */
   readonly total?: () => Tensor
   /** A vector [...parameter.shape] in the factors' layout [G, O, I]. */
@@ -37,20 +40,39 @@ export interface Use {
 }
 
 /**
- * All uses of a parameter as one: joined along the positions where the layouts agree, else multiplied out and added.
+ * All uses of a parameter: joined along the positions where their layouts agree. What is left is one use, or several of
+ * which each has entries of the parameter to itself; else everything is multiplied out and added.
  *
  * @param columns whether the factors have an axis of columns in front
- * @returns a use that selects
+ * @returns uses that select
  */
-export function joinUses(uses: readonly Use[], columns: boolean): Use {
-  const [first, ...rest] = uses
-  if (first === undefined) throw new BeyondgradError('value', 'a parameter without uses has no contribution')
-  if (rest.length === 0) return first.selects ? first : multipliedOut(uses, columns)
+export function joinUses(uses: readonly Use[], columns: boolean): readonly Use[] {
+  if (uses.length === 0) {
+    throw new BeyondgradError('value', 'a parameter without uses has no contribution')
+  }
+  if (!uses.every((use) => use.selects)) return [multipliedOut(uses, columns)]
+  const byLayout = new Map<number, Use[]>()
+  for (const use of uses) byLayout.set(use.layout, [...(byLayout.get(use.layout) ?? []), use])
+  const joined = [...byLayout.values()].map((alike) =>
+    alike.length === 1 ? alike[0]! : alongPositions(alike),
+  )
+  if (joined.includes(undefined) || !areApart(joined as readonly Use[])) return [multipliedOut(uses, columns)]
+  return joined as readonly Use[]
+}
+
+function areApart(uses: readonly Use[]): boolean {
+  return uses.every(({ path }, i) =>
+    uses.slice(i + 1).every((other) => path && other.path && areDisjoint(path, other.path)),
+  )
+}
+
+/** Uses of one layout as one; undefined unless all are factored. */
+function alongPositions(uses: readonly Use[]): Use | undefined {
   const outer = uses.map((use) => use.factors).filter((factors) => factors.kind === 'outer')
-  const joinable = uses.every((use) => use.selects && use.layout === first.layout)
-  if (!joinable || outer.length !== uses.length) return multipliedOut(uses, columns)
+  if (outer.length !== uses.length) return undefined
+  const [first] = uses as readonly [Use]
   const totals = uses.map((use) => use.total).filter((total) => total !== undefined)
-  const alongPositions = (factor: 'cotangent' | 'input'): Tensor =>
+  const joined = (factor: 'cotangent' | 'input'): Tensor =>
     concat(
       outer.map((factors) => factors[factor]),
       -1,
@@ -59,10 +81,16 @@ export function joinUses(uses: readonly Use[], columns: boolean): Use {
     layout: first.layout,
     selects: true,
     place: (result, lead) => first.place(result, lead),
+    ...(first.path && { path: first.path }),
     ...(first.lay && { lay: first.lay }),
     ...(totals.length === uses.length && { total: () => sumOf(totals.map((total) => total())) }),
-    factors: { kind: 'outer', cotangent: alongPositions('cotangent'), input: alongPositions('input') },
+    factors: { kind: 'outer', cotangent: joined('cotangent'), input: joined('input') },
   }
+}
+
+/** Every sample's own derivative, of all uses: [V?, N, ...parameter.shape]. */
+export function materialized(uses: readonly Use[], columns: boolean): Tensor {
+  return sumOf(uses.map((use) => use.place(perSampleOf(use.factors), columns ? 2 : 1)))
 }
 
 /** Of a parameter that reaches no sample's loss but by ways without a derivative. */
@@ -71,15 +99,14 @@ export function noUse(samples: number, shape: Shape): Use {
 }
 
 function multipliedOut(uses: readonly Use[], columns: boolean): Use {
-  const lead = columns ? 2 : 1
-  return inParameterLayout(sumOf(uses.map((use) => use.place(perSampleOf(use.factors), lead))))
+  return inParameterLayout(materialized(uses, columns))
 }
 
 function inParameterLayout(perSample: Tensor): Use {
   return { factors: { kind: 'direct', perSample }, layout: 0, selects: true, place: (x) => x }
 }
 
-const sumOf = (parts: readonly Tensor[]): Tensor => parts.reduce((a, b) => add(a, b))
+export const sumOf = (parts: readonly Tensor[]): Tensor => parts.reduce((a, b) => add(a, b))
 
 /** P in the layout of the factors: [V?, N, ...layout]. */
 export function perSampleOf(factors: Factors): Tensor {

@@ -5,6 +5,7 @@ import {
   add,
   type AnyTensor,
   concat,
+  convTranspose,
   div,
   expand,
   matmul,
@@ -87,6 +88,33 @@ export const unusual: readonly Network[] = [
   regression('weights joined', [3], [4], () => {
     const [w, v] = [weight('w', [3, 1]), weight('v', [3, 3])]
     return of([w, v], (x) => tanh(matmul(x, concat([w.value, v.value], 1))))
+  }),
+  regression('a weight for every head', [2, 3], [2, 2], () => {
+    const [w, v] = [weight('w', [2, 3, 4]), weight('v', [4, 1])]
+    return of([w, v], (x) => {
+      const heads = tanh(matmul(reshape(x, [x.shape[0]!, 1, 2, 3]), w.value))
+      return reshape(matmul(heads, v.value), [x.shape[0]!, 2, 2])
+    })
+  }),
+  regression('a weight for every head, from the left', [3, 2], [2, 4], () => {
+    const w = weight('w', [2, 1, 4, 3])
+    return of([w], (x) =>
+      reshape(sum(tanh(matmul(w.value, x)), [-1]).transpose([1, 0, 2]), [x.shape[0]!, 2, 4]),
+    )
+  }),
+  regression('transposed convolution in groups', [4, 3, 2], [4, 5], () => {
+    const w = weight('w', [4, 2, 3, 2])
+    const options = { groups: 2, stride: [2, 3], padding: [1, 0], outputPadding: [3, 0], dilation: [2, 1] }
+    return of([w], (x) => sum(tanh(convTranspose(x, w.value, options)), [2]))
+  }),
+  regression('one projection split in three', [3, 2], [2], () => {
+    const [w, b] = [weight('w', [6, 2]), weight('b', [6])]
+    return of([w, b], (x) => {
+      const [q, k, v] = [0, 2, 4].map((from) =>
+        add(matmul(x, transpose(slice(w.value, 0, from, from + 2))), slice(b.value, 0, from, from + 2)),
+      ) as [Tensor, Tensor, Tensor]
+      return sum(matmul(softmax(matmul(q, transposeLast(k))), v), [1])
+    })
   }),
   regression('weight that every sample bends', [3], [3], () => {
     const w = weight('w', [3])
