@@ -21,7 +21,7 @@ import {
 import type { Boundary } from './layouts/index.ts'
 import type { ParameterPath } from './parameter-path.ts'
 import { parametersOf } from './dependence.ts'
-import { type LossDefinition, lossOf, lossScale } from './loss.ts'
+import { type LossDefinition, type LossInputs, lossOf, lossScale } from './loss.ts'
 import type { Parameter, ParameterMap } from './parameter.ts'
 import { cotangentsOf, expandForDerivatives, pullBack } from './pullback.ts'
 import { findSampleAxes, requireLabel, requireOutputs, type SampleAxes } from './sample-axis.ts'
@@ -234,6 +234,15 @@ function samplesOf(losses: readonly MarkedLoss[]): number {
 
 /** The cotangent of a loss's output. */
 function lossCotangent({ definition, output, target, scale }: MarkedLoss): Tensor {
+  return slopeAt(definition, { output, target }, scale)
+}
+
+/** ∇ℓ of every sample with respect to its output, without the scale of the whole: [...output.shape]. */
+export function lossSlope(definition: LossDefinition, inputs: LossInputs): Tensor {
+  return slopeAt(definition, inputs, ones([]))
+}
+
+function slopeAt(definition: LossDefinition, { output, target }: LossInputs, scale: Tensor): Tensor {
   const stand = placeholder(output.shape, 'float32', 'output')
   const [value] = expandForDerivatives([definition.sum({ output: stand, target })])
   const [cotangent] = pullBack([[value!, scale]], [stand])

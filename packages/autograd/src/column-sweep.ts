@@ -100,7 +100,7 @@ export class ColumnSweep {
     for (const [chunk, uses] of this.arrived.get(parameter.cell) ?? []) {
       chunks.push({ uses: joinUses(uses, true), weight: chunk.weight, columns: chunk.columns })
     }
-    return columnsOf(chunks, this.diagonalsAt(parameter), this.analysis.samples, parameter.shape)
+    return columnsOf(chunks, this.diagonalsAt(parameter), this.analysis.samples, parameter)
   }
 
   /** Lets columns start at a node, in chunks; `weight` is one number or [V, N]. */

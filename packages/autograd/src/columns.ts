@@ -1,6 +1,5 @@
 /** @file Columns: what second order brings to one parameter, in factored form where there is one. */
 import {
-  add,
   BeyondgradError,
   concat,
   formatShape,
@@ -14,7 +13,8 @@ import {
   zeros,
 } from '@beyondgrad/tensor'
 import * as contraction from './contraction.ts'
-import { materialized, sumOf, type Use } from './use.ts'
+import { type KroneckerFactors, kroneckerFactors, type KroneckerMode } from './kronecker.ts'
+import { materialized, multipliedOut, sumOf, type Use } from './use.ts'
 
 /** Columns that arrive together, all weighted alike or each (column, sample) with a weight of its own. */
 export interface WeightedUse {
@@ -35,6 +35,10 @@ export interface Columns {
   readonly columns: number
   /** The diagonal of the curvature: Σ w P², as [...parameter.shape]. */
   sumOfSquares(): Tensor
+  /** The same for every sample: Σ over columns of w P², as [N, ...parameter.shape]. */
+  sampleSquares(): Tensor
+  /** The block as a Kronecker product, or exactly where it is that of a bias or a scale. Throws `unsupported` as `materialize`. */
+  kroneckerFactors(mode: KroneckerMode): KroneckerFactors
   /**
    * √w P: [V, N, ...parameter.shape], so that the curvature is Σ P Pᵀ. Throws `unsupported` where that would not be all
    * (an exact Hessian); a negative scale of the loss, which has no root, fails at the run with a `DataError`.
@@ -42,27 +46,49 @@ export interface Columns {
   materialize(): Tensor
 }
 
-/** Chunks of columns and parts that are diagonal, each [...shape], as what arrives at a parameter of that shape. */
+/** Chunks of columns and parts that are diagonal, as what arrives at a parameter. */
 export function columnsOf(
   chunks: readonly WeightedUse[],
   diagonals: readonly Tensor[],
   samples: number,
-  shape: Shape,
+  { name, shape }: { readonly name: string; readonly shape: Shape },
 ): Columns {
+  const demandColumns = (what: string, alike: boolean): void => {
+    if (diagonals.length === 0 && !(alike && chunks.some(({ weight }) => sizeOf(weight.shape) !== 1))) return
+    throw new BeyondgradError(
+      'unsupported',
+      `${what}: the curvature of parameter "${name}" of shape ${formatShape(shape)} has parts of either sign (an exact Hessian, or a loss without a root), and only its diagonal is available`,
+    )
+  }
   return {
     samples,
     columns: chunks.reduce((count, chunk) => count + chunk.columns, 0),
     sumOfSquares: () => {
       const parts = [...chunks.map(weightedSquares), ...diagonals]
-      return parts.length === 0 ? zeros(shape) : parts.reduce((a, b) => add(a, b))
+      return parts.length === 0 ? zeros(shape) : sumOf(parts)
+    },
+    sampleSquares: () => {
+      demandColumns('sampleSquares', false)
+      if (chunks.length === 0) return zeros([samples, ...shape])
+      return sumOf(
+        chunks.map(({ uses, weight }) => {
+          const squares = square(materialized(uses, true))
+          return weight.shape.length === 0
+            ? mul(sum(squares, [0]), weight)
+            : sum(contraction.weighted(squares, weight), [0])
+        }),
+      )
+    },
+    kroneckerFactors: (mode) => {
+      demandColumns('Kronecker factors', false)
+      const columns = chunks.map(({ uses, weight }) => ({
+        use: uses.length === 1 ? uses[0]! : multipliedOut(uses, true),
+        weight,
+      }))
+      return kroneckerFactors(columns, mode, name, shape)
     },
     materialize: () => {
-      if (diagonals.length > 0 || chunks.some(({ weight }) => sizeOf(weight.shape) !== 1)) {
-        throw new BeyondgradError(
-          'unsupported',
-          `materialize: these columns of a parameter of shape ${formatShape(shape)} have weights of their own (an exact Hessian); only their diagonal is available`,
-        )
-      }
+      demandColumns('materialize', true)
       if (chunks.length === 0) return zeros([0, samples, ...shape])
       return concat(
         chunks.map(({ uses, weight }) => mul(materialized(uses, true), root(weight))),

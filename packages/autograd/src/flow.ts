@@ -2,7 +2,8 @@
  * @file Flows: what travels backward and arrives at the parameters. First-order contributions, columns of the GGN
  * (exact or Monte Carlo), weighted columns of the exact Hessian, or a flow of one's own.
  */
-import type { Analysis, MarkedLoss } from './analysis.ts'
+import { unsqueeze } from '@beyondgrad/tensor'
+import { type Analysis, lossSlope, type MarkedLoss } from './analysis.ts'
 import { useOf } from './boundary.ts'
 import { ColumnSweep } from './column-sweep.ts'
 import type { Columns } from './columns.ts'
@@ -51,8 +52,11 @@ export const gradientFlow: Flow<Contribution> = {
 }
 
 export interface GGNFlowOptions {
-  /** 'exact': the columns of the loss Hessian's square root; a number: that many Monte-Carlo columns. */
-  readonly samples?: 'exact' | number
+  /**
+   * 'exact': the columns of the loss Hessian's square root; a number: that many Monte-Carlo columns; 'empirical': one, the
+   * slope of the loss at the target itself, whose outer products are the empirical Fisher matrix.
+   */
+  readonly samples?: 'exact' | 'empirical' | number
   /** Seeds the Monte-Carlo draws. Default: 0. */
   readonly seed?: number
 }
@@ -61,7 +65,7 @@ export interface GGNFlowOptions {
 export function ggnFlow(options: GGNFlowOptions = {}): Flow<Columns> {
   const { samples = 'exact', seed = 0 } = options
   // The same options are the same flow, so that extensions share its sweep.
-  const key = `${samples} ${samples === 'exact' ? '' : seed}`
+  const key = typeof samples === 'number' ? `${samples} ${seed}` : samples
   let flow = ggnFlows.get(key)
   if (flow === undefined) ggnFlows.set(key, (flow = makeGGNFlow(samples, seed)))
   return flow
@@ -69,11 +73,12 @@ export function ggnFlow(options: GGNFlowOptions = {}): Flow<Columns> {
 
 const ggnFlows = /* @__PURE__ */ new Map<string, Flow<Columns>>()
 
-function makeGGNFlow(samples: 'exact' | number, seed: number): Flow<Columns> {
-  const start = ({ definition, output, target }: MarkedLoss) =>
-    samples === 'exact'
-      ? definition.hessianRoot({ output, target })
-      : definition.sampleRoot({ output, target }, { draws: samples, seed })
+function makeGGNFlow(samples: 'exact' | 'empirical' | number, seed: number): Flow<Columns> {
+  const start = ({ definition, output, target }: MarkedLoss) => {
+    if (samples === 'exact') return definition.hessianRoot({ output, target })
+    if (samples === 'empirical') return unsqueeze(lossSlope(definition, { output, target }), [0])
+    return definition.sampleRoot({ output, target }, { draws: samples, seed })
+  }
   return {
     name: 'ggn',
     run: (analysis, flow, what) => new ColumnSweep(analysis, { what, start, ...flow }).run(),

@@ -33,6 +33,8 @@ export interface Use {
   readonly path?: ParameterPath
   /** Σₙ P[n] in the factors' layout [G, O, I], by the op's own vjp, which an engine may have a better way for. */
   readonly total?: () => Tensor
+  /** The factors whose second moments are the Kronecker factors, where that is a matter of choice. Default: `factors`. */
+  readonly kronecker?: () => OuterFactors
   /** A vector [...parameter.shape] in the factors' layout [G, O, I]. */
   readonly lay?: (vector: Tensor) => Tensor
   /** [...lead, factors' layout] → [...lead, ...parameter.shape]; `lead` axes come first. */
@@ -98,7 +100,8 @@ export function noUse(samples: number, shape: Shape): Use {
   return inParameterLayout(zeros([samples, ...shape]))
 }
 
-function multipliedOut(uses: readonly Use[], columns: boolean): Use {
+/** Several uses as one that is multiplied out. */
+export function multipliedOut(uses: readonly Use[], columns: boolean): Use {
   return inParameterLayout(materialized(uses, columns))
 }
 

@@ -6,7 +6,8 @@ import {
   hessianFlow,
   type ParameterMap,
 } from '@beyondgrad/autograd'
-import { BeyondgradError, type Tensor } from '@beyondgrad/tensor'
+import type { Tensor } from '@beyondgrad/tensor'
+import { checkSamples, type MonteCarloOptions } from './monte-carlo.ts'
 
 /**
  * Diagonal of the generalised Gauss-Newton matrix Σₙ Jₙᵀ Hₙ Jₙ, `[...parameter.shape]`. Exact: C − 1 columns travel
@@ -24,13 +25,6 @@ export function DiagGGN(): Extension<ParameterMap<Tensor>> {
   })
 }
 
-export interface MonteCarloOptions {
-  /** Columns a sample; the error falls with its root. Default: 1. */
-  readonly samples?: number
-  /** Draws are a function of seed, step, sample and column. Default: 0. */
-  readonly seed?: number
-}
-
 /**
  * Monte-Carlo estimate of the GGN's diagonal: labels are drawn from the model's own distribution, so that few columns
  * (default 1) travel back however many classes there are. `[...parameter.shape]`; throws `value` for a number of samples
@@ -40,15 +34,37 @@ export interface MonteCarloOptions {
  */
 export function DiagGGNMC(options: MonteCarloOptions = {}): Extension<ParameterMap<Tensor>> {
   const { samples = 1, seed = 0 } = options
-  if (!Number.isInteger(samples) || samples < 1) {
-    throw new BeyondgradError('value', `DiagGGNMC: samples must be a positive integer, not ${samples}`)
-  }
+  checkSamples('DiagGGNMC', samples)
   return defineExtension({
     name: 'diag-ggn-mc',
     options: { samples, seed },
     flow: ggnFlow({ samples, seed }),
     merge: 'sum',
     parameter: ({ contribution }) => contribution.sumOfSquares(),
+  })
+}
+
+/** Every sample's part of the GGN's diagonal, `[N, ...parameter.shape]`; they sum to `DiagGGN`. */
+export function BatchDiagGGN(): Extension<ParameterMap<Tensor>> {
+  return defineExtension({
+    name: 'batch-diag-ggn',
+    options: {},
+    flow: ggnFlow(),
+    merge: 'concat',
+    parameter: ({ contribution }) => contribution.sampleSquares(),
+  })
+}
+
+/** Every sample's part of the estimate `DiagGGNMC`, `[N, ...parameter.shape]`. */
+export function BatchDiagGGNMC(options: MonteCarloOptions = {}): Extension<ParameterMap<Tensor>> {
+  const { samples = 1, seed = 0 } = options
+  checkSamples('BatchDiagGGNMC', samples)
+  return defineExtension({
+    name: 'batch-diag-ggn-mc',
+    options: { samples, seed },
+    flow: ggnFlow({ samples, seed }),
+    merge: 'concat',
+    parameter: ({ contribution }) => contribution.sampleSquares(),
   })
 }
 

@@ -1,10 +1,12 @@
 /** @file The quantities by the names that the command line and files use. */
-import type { Extension, ParameterMap } from '@beyondgrad/autograd'
+import type { Extension, KroneckerFactors, ParameterMap } from '@beyondgrad/autograd'
 import type { Tensor } from '@beyondgrad/tensor'
-import { DiagGGN, DiagGGNMC, DiagHessian } from './curvature-diagonal.ts'
+import { BatchDiagGGN, BatchDiagGGNMC, DiagGGN, DiagGGNMC, DiagHessian } from './curvature-diagonal.ts'
 import { BatchGradient, BatchL2, Gradient, SumGradSquared, Variance } from './first-order.ts'
+import { KFAC, KFLR } from './kronecker.ts'
+import { SqrtGGN, SqrtGGNMC } from './square-root.ts'
 
-export type QuantityName =
+export type TensorQuantity =
   | 'gradient'
   | 'batch-gradient'
   | 'batch-l2'
@@ -12,10 +14,18 @@ export type QuantityName =
   | 'variance'
   | 'diag-ggn'
   | 'diag-ggn-mc'
+  | 'batch-diag-ggn'
+  | 'batch-diag-ggn-mc'
   | 'diag-hessian'
+  | 'sqrt-ggn'
+  | 'sqrt-ggn-mc'
+
+export type QuantityName = TensorQuantity | 'kfac' | 'kflr'
+
+type Factories<Name extends string, Result> = Readonly<Record<Name, () => Extension<ParameterMap<Result>>>>
 
 /** One vocabulary: the factory behind each name, with its default options. */
-export const quantities: Readonly<Record<QuantityName, () => Extension<ParameterMap<Tensor>>>> = {
+export const quantities: Factories<TensorQuantity, Tensor> & Factories<'kfac' | 'kflr', KroneckerFactors> = {
   gradient: Gradient,
   'batch-gradient': BatchGradient,
   'batch-l2': BatchL2,
@@ -23,5 +33,11 @@ export const quantities: Readonly<Record<QuantityName, () => Extension<Parameter
   variance: Variance,
   'diag-ggn': DiagGGN,
   'diag-ggn-mc': () => DiagGGNMC(),
+  'batch-diag-ggn': BatchDiagGGN,
+  'batch-diag-ggn-mc': () => BatchDiagGGNMC(),
   'diag-hessian': DiagHessian,
+  kfac: () => KFAC(),
+  kflr: () => KFLR(),
+  'sqrt-ggn': SqrtGGN,
+  'sqrt-ggn-mc': () => SqrtGGNMC(),
 }

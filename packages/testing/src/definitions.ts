@@ -19,6 +19,19 @@ function diagonal({ rows, data }: Matrix): Float64Array {
   return Float64Array.from({ length: rows }, (_, i) => data[i * rows + i]!)
 }
 
+/** The diagonal of Jᵀ H J. */
+function diagonalOfProduct({ rows, columns, data }: Matrix, h: Matrix): Float64Array {
+  const result = new Float64Array(columns)
+  for (let p = 0; p < columns; p++) {
+    for (let c = 0; c < rows; c++) {
+      for (let d = 0; d < rows; d++) {
+        result[p]! += data[c * columns + p]! * h.data[c * rows + d]! * data[d * columns + p]!
+      }
+    }
+  }
+  return result
+}
+
 /** Definitions by the names that the command line and files use; `diag-ggn-mc` needs to know how draws are made. */
 export const definitions: Readonly<
   Record<
@@ -28,6 +41,7 @@ export const definitions: Readonly<
     | 'sum-grad-squared'
     | 'variance'
     | 'diag-ggn'
+    | 'batch-diag-ggn'
     | 'diag-hessian',
     Definition
   >
@@ -48,6 +62,10 @@ export const definitions: Readonly<
     return overRows(gradients, (g, p) => (g - means[p]!) ** 2 / n)
   },
   'diag-ggn': async (at, parameter) => diagonal(await at.ggn(parameter)),
+  'batch-diag-ggn': async (at, parameter) => {
+    const [jacobians, hessians] = [await at.jacobians(parameter), await at.lossHessians()]
+    return Float64Array.from(jacobians.flatMap((j, n) => [...diagonalOfProduct(j, hessians[n]!)]))
+  },
   'diag-hessian': async (at, parameter) => diagonal(await at.hessian(parameter)),
 }
 

@@ -46,6 +46,11 @@ const quantities: Readonly<Record<keyof typeof definitions, Quantity>> = {
     flow: ggnFlow(),
     parameter: ({ contribution }) => contribution.sumOfSquares(),
   }),
+  'batch-diag-ggn': defineExtension({
+    name: 'diagonals of samples',
+    flow: ggnFlow(),
+    parameter: ({ contribution }) => contribution.sampleSquares(),
+  }),
   'diag-hessian': defineExtension({
     name: 'hessian',
     flow: hessianFlow,

@@ -1,0 +1,137 @@
+/**
+ * @file Kronecker factors of a curvature block Σ w P Pᵀ, P = Σₗ s aᵀ: B ⊗ A for the row-major weight [O, I], B from the
+ * columns s alone and A from the inputs a alone (quantities spec, section 8). All of the loss's scale is in B, A is a mean.
+ */
+import {
+  BeyondgradError,
+  concat,
+  formatShape,
+  matmul,
+  mul,
+  reshape,
+  sizeOf,
+  sum,
+  type Tensor,
+  transpose,
+  transposeLast,
+} from '@beyondgrad/tensor'
+import { weighted } from './contraction.ts'
+import { type OuterFactors, perSampleOf, type Use } from './use.ts'
+
+/**
+ * What becomes of the L positions that share a weight: each by itself (`expand`), summed or averaged first (`reduce`;
+ * Eschenhagen et al., NeurIPS 2023), or as BackPACK does, which sums columns but not inputs and so is about L times too large.
+ */
+export type KroneckerMode = 'expand' | 'reduce' | 'backpack'
+
+/** B ⊗ A ≈ the block; without `input` the block is `output` itself, exactly. */
+export interface KroneckerFactors {
+  /** B: [O, O], or [G, O, O] for a weight of G groups. */
+  readonly output: Tensor
+  /** A: [I, I], or [G, I, I]. */
+  readonly input?: Tensor
+}
+
+/** Columns that share one weight. */
+export interface KroneckerColumns {
+  readonly use: Use
+  readonly weight: Tensor
+}
+
+/** Larger blocks than this many rows are refused where only the whole block is known. */
+const largestBlock = 4096
+
+const scaled = (x: Tensor, weight: Tensor): Tensor =>
+  weight.shape.length === 0 ? mul(x, weight) : weighted(x, weight)
+
+/** [V, N, G, O, L] → [G, O, V·N·L]. */
+function byGroup(columns: Tensor): Tensor {
+  const [, , groups, out] = columns.shape as [number, number, number, number]
+  const moved = transpose(columns, [2, 3, 0, 1, 4])
+  return reshape(moved, [groups, out, -1])
+}
+
+const joined = (parts: readonly Tensor[], axis: number): Tensor =>
+  parts.length === 1 ? parts[0]! : concat(parts, axis)
+
+/** Without the axis of groups if there is one group. */
+const plain = (factor: Tensor): Tensor =>
+  factor.shape[0] === 1 ? reshape(factor, factor.shape.slice(1)) : factor
+
+/**
+ * The factors of all chunks together.
+ *
+ * @param shape of the parameter, for messages
+ */
+export function kroneckerFactors(
+  chunks: readonly KroneckerColumns[],
+  mode: KroneckerMode,
+  name: string,
+  shape: readonly number[],
+): KroneckerFactors {
+  const outer = chunks.flatMap(({ use, weight }) => {
+    const factors = use.kronecker?.() ?? use.factors
+    return factors.kind === 'outer' ? [{ factors, weight }] : []
+  })
+  if (outer.length !== chunks.length || outer.length === 0) return { output: wholeBlock(chunks, name, shape) }
+  const { input } = outer[0]!.factors
+  const { groups, inner } = { groups: input.shape[1]!, inner: input.shape[2]! }
+  if (outer[0]!.factors.cotangent.shape[3]! * groups * inner !== sizeOf(shape)) {
+    throw new BeyondgradError(
+      'unsupported',
+      `Kronecker factors: only a part of parameter "${name}" of shape ${formatShape(shape)} is a weight; use a diagonal quantity such as DiagGGN for it`,
+    )
+  }
+  return { output: plain(outputFactor(outer, mode)), input: plain(inputFactor(input, mode)) }
+}
+
+function outputFactor(
+  chunks: readonly { readonly factors: OuterFactors; readonly weight: Tensor }[],
+  mode: KroneckerMode,
+): Tensor {
+  const pairs = chunks.map(({ factors, weight }) => {
+    const columns = mode === 'expand' ? factors.cotangent : sum(factors.cotangent, [-1], { keep: true })
+    return [byGroup(columns), byGroup(scaled(columns, weight))] as const
+  })
+  const left = joined(
+    pairs.map(([columns]) => columns),
+    2,
+  )
+  const right = joined(
+    pairs.map(([, columns]) => columns),
+    2,
+  )
+  return matmul(left, transposeLast(right))
+}
+
+function inputFactor(input: Tensor, mode: KroneckerMode): Tensor {
+  const [samples, , , positions] = input.shape as [number, number, number, number]
+  const each = mode === 'reduce' ? mul(sum(input, [-1], { keep: true }), 1 / positions) : input
+  const rows = byGroup(reshape(each, [1, ...each.shape]))
+  const count = mode === 'expand' ? samples * positions : samples
+  return mul(matmul(rows, transposeLast(rows)), 1 / count)
+}
+
+/** Of biases, scales and the like: Σ w P Pᵀ itself. */
+function wholeBlock(chunks: readonly KroneckerColumns[], name: string, shape: readonly number[]): Tensor {
+  const size = sizeOf(shape)
+  if (size > largestBlock) {
+    throw new BeyondgradError(
+      'unsupported',
+      `Kronecker factors: parameter "${name}" of shape ${formatShape(shape)} is no weight of products, and its whole block has ${size}² entries; use a diagonal quantity such as DiagGGN for it`,
+    )
+  }
+  const rows = chunks.map(({ use, weight }) => {
+    const perSample = use.place(perSampleOf(use.factors), 2)
+    return [perSample, scaled(perSample, weight)].map((x) => reshape(x, [-1, size])) as [Tensor, Tensor]
+  })
+  const left = joined(
+    rows.map(([x]) => x),
+    0,
+  )
+  const right = joined(
+    rows.map(([, x]) => x),
+    0,
+  )
+  return matmul(transposeLast(left), right)
+}

@@ -1,0 +1,64 @@
+/** @file Kronecker-factored approximations of the generalised Gauss-Newton blocks. */
+import {
+  defineExtension,
+  type Extension,
+  ggnFlow,
+  type KroneckerFactors,
+  type KroneckerMode,
+  type ParameterMap,
+} from '@beyondgrad/autograd'
+import { BeyondgradError } from '@beyondgrad/tensor'
+import { checkSamples, type MonteCarloOptions } from './monte-carlo.ts'
+
+export interface KroneckerOptions {
+  /**
+   * What becomes of positions that share a weight (pixels, tokens, time steps): 'expand' (default) treats them as if they
+   * were samples, 'reduce' sums columns and averages inputs over them first, 'backpack' gives BackPACK's numbers.
+   */
+  readonly mode?: KroneckerMode
+}
+
+const modes: readonly string[] = ['expand', 'reduce', 'backpack']
+
+function checkMode(name: string, mode: string): void {
+  if (modes.includes(mode)) return
+  throw new BeyondgradError('value', `${name}: mode is "expand", "reduce" or "backpack", not "${mode}"`)
+}
+
+/**
+ * Kronecker-factored approximate curvature: for each weight `{ output: B [O, O], input: A [I, I] }` with B ⊗ A ≈ the GGN
+ * block of the row-major weight [O, I], for biases and scales `{ output }`, the estimated block itself. Columns are drawn
+ * from the model's own distribution.
+ *
+ * Source: Martens and Grosse, ICML 2015; modes: Eschenhagen et al., NeurIPS 2023.
+ */
+export function KFAC(
+  options: KroneckerOptions & MonteCarloOptions = {},
+): Extension<ParameterMap<KroneckerFactors>> {
+  const { mode = 'expand', samples = 1, seed = 0 } = options
+  checkMode('KFAC', mode)
+  checkSamples('KFAC', samples)
+  return defineExtension({
+    name: 'kfac',
+    options: { mode, samples, seed },
+    flow: ggnFlow({ samples, seed }),
+    parameter: ({ contribution }) => contribution.kroneckerFactors(mode),
+  })
+}
+
+/**
+ * Kronecker factors from the exact columns of the loss's Hessian; shapes as `KFAC`. For one sample and one position
+ * B ⊗ A is the GGN block.
+ *
+ * Source: Botev, Ritter and Barber, "Practical Gauss-Newton optimisation for deep learning", ICML 2017.
+ */
+export function KFLR(options: KroneckerOptions = {}): Extension<ParameterMap<KroneckerFactors>> {
+  const { mode = 'expand' } = options
+  checkMode('KFLR', mode)
+  return defineExtension({
+    name: 'kflr',
+    options: { mode },
+    flow: ggnFlow(),
+    parameter: ({ contribution }) => contribution.kroneckerFactors(mode),
+  })
+}

@@ -1,0 +1,196 @@
+/** @file Kronecker factors and square roots against goldens, dense blocks and where they are exact. */
+import { backward, type KroneckerFactors, mseLoss, type Parameter } from '@beyondgrad/autograd'
+import { onnxruntime } from '@beyondgrad/engine-onnxruntime'
+import { Conv2d, Flatten, Linear, moduleOf, Sequential } from '@beyondgrad/nn'
+import {
+  type Engine,
+  evaluate,
+  type Evaluated,
+  type NDArray,
+  referenceEngine,
+  sizeOf,
+  type Tensor,
+} from '@beyondgrad/tensor'
+import { bruteForce } from '@beyondgrad/testing'
+import { describe, expect, it } from 'vitest'
+import { KFAC, KFLR, SqrtGGN, SqrtGGNMC } from '../src/index.ts'
+import { goldenCases, lossOf, modelOf, readGolden, type Values } from './golden.ts'
+import { networks } from './networks.ts'
+import { classifier, data, type Network, of, regression, weight } from './network.ts'
+
+type Factors = Evaluated<KroneckerFactors>
+
+/** B ⊗ A, or B alone, as a dense matrix. */
+function dense({ output, input }: Factors): Float64Array {
+  if (input === undefined) return Float64Array.from(output.data)
+  const [o, i] = [output.shape[0]!, input.shape[0]!]
+  const size = o * i
+  const result = new Float64Array(size * size)
+  for (let a = 0; a < o; a++)
+    for (let b = 0; b < o; b++)
+      for (let c = 0; c < i; c++)
+        for (let d = 0; d < i; d++)
+          result[(a * i + c) * size + b * i + d] = output.data[a * o + b]! * input.data[c * i + d]!
+  return result
+}
+
+function close(found: ArrayLike<number>, expected: ArrayLike<number>, rtol = 1e-9): void {
+  expect(found.length).toBe(expected.length)
+  const scale = Math.max(1e-12, ...Array.from(expected, Math.abs))
+  for (let i = 0; i < expected.length; i++) {
+    expect(Math.abs(found[i]! - expected[i]!), `entry ${i}`).toBeLessThan(rtol * scale)
+  }
+}
+
+type GoldenFactors = Readonly<Record<string, readonly Values[]>>
+
+describe.each([
+  { name: 'reference engine', engine: referenceEngine(), rtol: 1e-7 },
+  { name: 'onnxruntime', engine: onnxruntime(), rtol: 2e-4 },
+] as readonly { readonly name: string; readonly engine: Engine; readonly rtol: number }[])(
+  'goldens of KFLR on the $name',
+  ({ engine, rtol }) => {
+    const cases = goldenCases('logreg', 'mlp', 'conv').filter((name) => readGolden(name).quantities.kflr)
+    it.each(cases)('%s', async (name) => {
+      const golden = readGolden(name)
+      const results = backward(lossOf(golden, modelOf(golden)), { kflr: KFLR({ mode: 'backpack' }) })
+      const { kflr } = await evaluate(results, { engine })
+      const expected = golden.quantities.kflr as unknown as GoldenFactors
+      for (const [parameter, values] of Object.entries(expected)) {
+        const { output, input } = kflr.get(parameter)
+        const found = [output, input].filter((x): x is NDArray => x !== undefined)
+        expect(found.map(({ shape }) => shape)).toEqual(values.map(({ shape }) => shape))
+        values.forEach(({ data }, i) => close(found[i]!.data, data, rtol))
+      }
+    })
+    it('are many', () => expect(cases.length).toBeGreaterThan(15))
+  },
+)
+
+const engine = referenceEngine()
+
+async function factorsOf(
+  network: Network,
+  samples: number,
+  extension: ReturnType<typeof KFLR>,
+): Promise<readonly (readonly [Parameter, Factors, Float64Array])[]> {
+  const problem = network.problem(samples)
+  const { model, loss, inputs, targets } = problem
+  const { result } = await evaluate(backward(loss(model(inputs), targets), { result: extension }), { engine })
+  const at = await bruteForce(problem)
+  return Promise.all(
+    [...result].map(
+      async ([parameter, factors]) => [parameter, factors, (await at.ggn(parameter)).data] as const,
+    ),
+  )
+}
+
+describe('where Kronecker factors are exact', () => {
+  it('for one sample and one position, whatever the net and the mode', async () => {
+    const network = classifier('net', [3], 3, () =>
+      Sequential(
+        Linear(3, 4, { seed: 1 }),
+        moduleOf((x) => x.tanh()),
+        Linear(4, 3, { seed: 2 }),
+      ),
+    )
+    for (const mode of ['expand', 'reduce', 'backpack'] as const) {
+      const all = await factorsOf(network, 1, KFLR({ mode }))
+      expect(all.length).toBe(4)
+      for (const [, factors, block] of all) close(dense(factors), block)
+    }
+  })
+
+  it('for a convolution whose kernel is the whole input, in every mode', async () => {
+    const network = regression('conv', [2, 3, 3], [2], () =>
+      Sequential(Conv2d(2, 2, 3, { seed: 1 }), Flatten()),
+    )
+    for (const mode of ['expand', 'reduce', 'backpack'] as const) {
+      for (const [, factors, block] of await factorsOf(network, 4, KFLR({ mode })))
+        close(dense(factors), block)
+    }
+  })
+
+  it('expand: deep linear nets with a loss at each position', async () => {
+    const layers = (): Network['problem'] =>
+      regression('linear', [3, 2], [3, 2], () =>
+        Sequential(Linear(2, 3, { seed: 1, bias: false }), Linear(3, 2, { seed: 2, bias: false })),
+      ).problem
+    const all = await factorsOf({ name: 'linear', problem: layers() }, 3, KFLR())
+    expect(all.length).toBe(2)
+    for (const [, factors, block] of all) close(dense(factors), block)
+  })
+
+  it('reduce: deep linear nets whose positions are averaged before the loss', async () => {
+    const network = regression('pooled', [3, 2], [2], () => {
+      const [w, v] = [Linear(2, 3, { seed: 1, bias: false }), Linear(3, 2, { seed: 2, bias: false })]
+      return Sequential(
+        w,
+        v,
+        moduleOf((x: Tensor) => x.mean([1])),
+      )
+    })
+    const all = await factorsOf(network, 3, KFLR({ mode: 'reduce' }))
+    expect(all.length).toBe(2)
+    for (const [, factors, block] of all) close(dense(factors), block)
+  })
+
+  it('for biases and scales the block itself, for any net', async () => {
+    const network = regression('scales', [3], [3], () => {
+      const [s, b] = [weight('s', [3]), weight('b', [])]
+      return of([s, b], (x) => x.mul(s.value).tanh().add(b.value).tanh())
+    })
+    for (const [, factors, block] of await factorsOf(network, 3, KFLR())) {
+      expect(factors.input).toBeUndefined()
+      close(factors.output.data, block)
+    }
+  })
+
+  it('Monte-Carlo factors approach the exact ones', async () => {
+    const network = classifier('net', [3], 4, () => Linear(3, 4, { seed: 1 }))
+    const [exact] = await factorsOf(network, 3, KFLR())
+    const [drawn] = await factorsOf(network, 3, KFAC({ samples: 20_000, seed: 3 }))
+    close(drawn![1].output.data, exact![1].output.data, 0.03)
+    close(drawn![1].input!.data, exact![1].input!.data)
+  })
+})
+
+describe('what has no Kronecker factors says so', () => {
+  it('a part of a parameter', () => {
+    const w = weight('w', [6, 70, 20])
+    const model = of([w], (x) => x.matmul(w.value.slice(0, 0, 1).reshape([70, 20])))
+    const loss = mseLoss(model(data('x', [2, 70])), data('y', [2, 20]))
+    expect(() => backward(loss, { kflr: KFLR() })).toThrow(/only a part of parameter "w"/)
+  })
+  it('a mode that is none', () => {
+    expect(() => KFAC({ mode: 'other' as never })).toThrow(/mode is "expand", "reduce" or "backpack"/)
+    expect(() => KFAC({ samples: 0 })).toThrow(/positive integer/)
+  })
+})
+
+describe('square roots', () => {
+  it.each(networks.map((network) => [network.name, network] as const))(
+    'V Vᵀ of %s is the GGN block',
+    async (_name, network) => {
+      const problem = network.problem(2)
+      const { model, loss, inputs, targets } = problem
+      const results = backward(loss(model(inputs), targets), {
+        root: SqrtGGN(),
+        drawn: SqrtGGNMC({ samples: 2 }),
+      })
+      const { root, drawn } = await evaluate(results, { engine })
+      const at = await bruteForce(problem)
+      for (const [parameter, { shape, data }] of root) {
+        const size = sizeOf(parameter.shape)
+        const rows = data.length / Math.max(1, size)
+        const block = new Float64Array(size * size)
+        for (let r = 0; r < rows; r++)
+          for (let i = 0; i < size; i++)
+            for (let j = 0; j < size; j++) block[i * size + j]! += data[r * size + i]! * data[r * size + j]!
+        close(block, (await at.ggn(parameter)).data, 1e-8)
+        expect(shape.slice(1)).toEqual([2, ...parameter.shape])
+        expect(drawn.get(parameter).shape.slice(1)).toEqual([2, ...parameter.shape])
+      }
+    },
+  )
+})
