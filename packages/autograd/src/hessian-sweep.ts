@@ -157,6 +157,12 @@ export class HessianSweep extends ColumnSweep {
   private addCurvature(node: AnyTensor): void {
     const rule = ruleOf(node)
     if (rule.curvature === 'none') return
+    if (rule.curvature === 'unknown') {
+      throw new BeyondgradError(
+        'unsupported',
+        `${this.options.what}: the rule of op "${node.op.name}" says nothing of its second derivative; give it \`partial\` and \`second\`, or leave the rule out, so that the op is expanded`,
+      )
+    }
     const delta = this.analysis.cotangent(node)
     if (delta === undefined) return
     const { affected } = this.analysis

@@ -1,9 +1,11 @@
 /** @file Derivatives of expressions, and the protocol by which extensions ride along on the backward pass. */
 export type { Analysis, Entrance, MarkedLoss } from './analysis.ts'
+export { assumeBatchAxis } from './assume-batch-axis.ts'
 export { backward, type BackwardOptions } from './backward.ts'
 export type { Columns } from './columns.ts'
 export type { Contribution } from './contribution.ts'
 export { ggnvp } from './curvature-product.ts'
+export { defineOp, type OpDefinition } from './define-op.ts'
 export * from './derivative.ts'
 export { parametersOf } from './dependence.ts'
 export * from './extension.ts'

@@ -82,6 +82,7 @@ function bends(node: AnyTensor, between: ReadonlySet<AnyTensor>): boolean {
   const active = activeInputs(node, between)
   if (active.length === 0) return false
   const { curvature, second } = ruleOf(node)
+  if (curvature === 'unknown') return true
   if (curvature !== 'elementwise') return curvature === 'bilinear' && active.length > 1
   return active.some((i) => active.some((j) => second!(node, i, j) !== 0))
 }

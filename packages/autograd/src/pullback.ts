@@ -14,6 +14,7 @@ import {
   topologicalOrder,
   zeros,
 } from '@beyondgrad/tensor'
+import { ownRuleOf } from './define-op.ts'
 import { ruleOf } from './rules/index.ts'
 
 /** Adds cotangents that arrive from several users. */
@@ -22,15 +23,20 @@ function accumulate(into: Map<AnyTensor, Tensor>, node: AnyTensor, cotangent: Te
   into.set(node, before ? add(before, cotangent) : cotangent)
 }
 
-/** Composites have no rules: rebuilds a graph with the plainest expansion of each, except those that `keep` names. */
+/**
+ * Composites have no rules unless they bring them: rebuilds a graph with the plainest expansion of each that has none,
+ * except those that `keep` names.
+ */
 export function expandForDerivatives(
   outputs: readonly AnyTensor[],
   keep: (node: AnyTensor) => boolean = () => false,
 ): AnyTensor[] {
   const order = topologicalOrder(outputs)
-  if (!order.some((node) => node.op.family === 'composite' && !keep(node))) return [...outputs]
+  const stays = (node: AnyTensor): boolean =>
+    node.op.family !== 'composite' || ownRuleOf(node) !== undefined || keep(node)
+  if (order.every(stays)) return [...outputs]
   const expand = (node: AnyTensor): AnyTensor => {
-    if (node.op.family !== 'composite' || keep(node)) return node
+    if (stays(node)) return node
     return expandForDerivatives([expandPlainly(node)], keep)[0]!
   }
   return rewrite(outputs, expand)

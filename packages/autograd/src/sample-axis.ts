@@ -3,6 +3,7 @@
  * and backward again to what is shared forward but used for one sample each (an expanded class token).
  */
 import { type AnyTensor, BeyondgradError, formatShape, normalizeAxis } from '@beyondgrad/tensor'
+import { assumedAxes } from './assume-batch-axis.ts'
 import { type AxisLabel, equalLabels } from './label.ts'
 import { ruleOf } from './rules/index.ts'
 
@@ -30,7 +31,7 @@ const wholeAxis = (axis: number): AxisLabel => ({ axis, outer: 1, inner: 1 })
 /**
  * @param order the graph up to the losses' outputs, inputs first
  * @param outputs what the losses look at: axis 0 counts the samples
- * @param given leaves with a sample axis of another number
+ * @param given nodes with a sample axis of another number
  */
 export function findSampleAxes(
   order: readonly AnyTensor[],
@@ -41,7 +42,8 @@ export function findSampleAxes(
   const demanded = new Map<AnyTensor, AxisLabel>(outputs.map((output) => [output, wholeAxis(0)]))
   demandBackward(order, demanded, samples)
   const axes = new Map<AnyTensor, SampleAxis>()
-  for (const node of order) axes.set(node, forward(node, axes, demanded, samples, given))
+  const told = new Map([...assumedAxes(order), ...given])
+  for (const node of order) axes.set(node, forward(node, axes, demanded, samples, told))
   claimShared(order, outputs, axes, samples)
   return { of: (node) => axes.get(node) }
 }
@@ -137,7 +139,7 @@ export function requireLabel(axes: SampleAxes, node: AnyTensor, what: string): A
     kind === 'mixed' ? 'mixed-samples' : 'unsupported',
     kind === 'mixed'
       ? `${what}: op "${at.op.name}" on ${shapes} mixes samples, so that no sample has a contribution of its own`
-      : `${what}: op "${at.op.name}" on ${shapes} hides which axis counts the samples; name it with the option samples`,
+      : `${what}: op "${at.op.name}" on ${shapes} hides which axis counts the samples; if you know it, say so with assumeBatchAxis() around its result`,
   )
 }
 

@@ -1,5 +1,6 @@
 /** @file The table of rules, by op name. */
 import { type AnyTensor, BeyondgradError } from '@beyondgrad/tensor'
+import { ownRuleOf } from '../define-op.ts'
 import { elementwiseRules } from './elementwise.ts'
 import type { Rule } from './rule.ts'
 import { structuralRules } from './structural.ts'
@@ -7,8 +8,10 @@ import { windowRules } from './window.ts'
 
 const rules: Readonly<Record<string, Rule>> = { ...elementwiseRules, ...structuralRules, ...windowRules }
 
-/** The rule of a node's op. Composites have none: they are expanded first. */
+/** The rule of a node's op. Composites have none unless they bring it: they are expanded first. */
 export function ruleOf(node: AnyTensor): Rule {
+  const own = ownRuleOf(node)
+  if (own !== undefined) return own
   const rule = Object.hasOwn(rules, node.op.name) ? rules[node.op.name] : undefined
   if (rule === undefined) {
     throw new BeyondgradError('unsupported', `op "${node.op.name}" has no derivative rule`)

@@ -31,9 +31,10 @@ export interface Rule {
   readonly second?: (node: AnyTensor, i: number, j: number) => Partial
   /**
    * How the op's own second derivative looks: none (it is piecewise linear in all inputs together), elementwise
-   * (given by `second`), or bilinear (linear in each input; only pairs of inputs interact).
+   * (given by `second`), bilinear (linear in each input; only pairs of inputs interact), or unknown: then the exact Hessian
+   * is refused.
    */
-  readonly curvature: 'none' | 'elementwise' | 'bilinear'
+  readonly curvature: 'none' | 'elementwise' | 'bilinear' | 'unknown'
   /** Whether a Hessian that is diagonal in the result's entries is diagonal in the input's, moved by the vjp. */
   readonly selects?: boolean
 }
