@@ -129,7 +129,7 @@ describe('assumeBatchAxis', () => {
 
   it('is checked against the number of samples', () => {
     expect(() =>
-      backward(mseLoss(output(assumeBatchAxis(x.transpose() as Tensor, 0).transpose() as Tensor), target), {
+      backward(mseLoss(output(assumeBatchAxis(x.transpose(), 0).transpose()), target), {
         each,
       }),
     ).toThrow(/does not count 3 samples/)
