@@ -20,6 +20,10 @@ function workOfNode(node: AnyTensor): number {
   if (name === 'conv') return size * sizeOf(b!.shape.slice(1))
   if (name === 'convInput') return sizeOf(a!.shape) * sizeOf(b!.shape.slice(1))
   if (name === 'convWeight') return sizeOf(b!.shape) * sizeOf(node.shape.slice(1))
+  // Of a table only what is taken counts.
+  if (name === 'gather' || name === 'gatherElements') return apart * size
+  if (family === 'sort')
+    return apart * sizeOf(a!.shape) * Math.log2(a!.shape[node.attributes.axis as number]! + 1)
   // The inputs of reductions and pools are larger than their results.
   return apart * Math.max(size, ...node.inputs.map((input) => sizeOf(input.shape)))
 }

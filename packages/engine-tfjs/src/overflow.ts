@@ -7,7 +7,7 @@ import type { Tensor } from '@tensorflow/tfjs-core'
 import { kernelOf } from './kernels/index.ts'
 import type { Kernel } from './kernels/kernel.ts'
 
-const growing = ['add', 'sub', 'mul', 'neg', 'abs', 'square', 'sum']
+const growing = ['add', 'sub', 'mul', 'neg', 'abs', 'square', 'sum', 'scatterAdd', 'scatterElementsAdd']
 
 /** Somewhat below 2³¹, since float32 rounds. */
 const limit = 2 ** 31 - 2 ** 10
@@ -23,7 +23,8 @@ export function overflowCheckOf(node: AnyTensor): Kernel | undefined {
       tf.abs(
         kernel(
           tf,
-          operands.map((operand) => tf.cast(operand, 'float32')),
+          // Positions stay what they are.
+          operands.map((x, i) => (node.inputs[i]!.dtype === 'int32' ? x : tf.cast(x, 'float32'))),
         ),
       ),
     )

@@ -55,6 +55,8 @@ export {
   tanh,
   where,
 } from './ops/elementwise.ts'
+export { flip } from './ops/flip.ts'
+export { gather, gatherAt, gatherElements, gatherElementsAt, gatherND } from './ops/gather.ts'
 export { type Check, checkOf, guard } from './ops/guard.ts'
 export {
   concat,
@@ -73,7 +75,11 @@ export {
   zeros,
 } from './ops/movement.ts'
 export * from './ops/pool.ts'
+export type { Indices } from './ops/positions.ts'
 export { argmax, max, mean, sum, sumTo } from './ops/reduce.ts'
+export { scatterAdd, scatterAddAt, scatterElementsAdd, scatterElementsAddAt } from './ops/scatter.ts'
+export * from './ops/scatter-reduce.ts'
+export * from './ops/sort.ts'
 export * from './ops/window.ts'
 export { type Distribution, fillRandom, type RandomSource } from './random.ts'
 export { referenceEngine } from './reference.ts'

@@ -1,7 +1,8 @@
 /**
  * @file Vectorisation: the graph of one example becomes the graph of many. The new axis comes first, and only what
- * depends on a batched value is lifted. The rules come in classes: elementwise, reduce, move, contract, window.
+ * depends on a batched value is lifted. The rules come in classes: elementwise, reduce, move, contract, window, gather, sort.
  */
+import { type BatchRule, full, type Lift } from './batch-rule.ts'
 import { expandPlainly } from './composite.ts'
 import { allocate, type DType } from './dtype.ts'
 import { BeyondgradError, ShapeError } from './errors.ts'
@@ -15,16 +16,7 @@ import { concat, expand, reshape, transpose } from './ops/movement.ts'
 import { maxPoolJvp, maxPoolVjp } from './ops/pool.ts'
 import { windowAttribute } from './ops/window.ts'
 import { formatShape, normalizeAxis, type Shape } from './shape.ts'
-
-/** What a batching rule sees: each input, lifted (batch axis first) or as it was. */
-interface Lift {
-  readonly node: AnyTensor
-  readonly inputs: readonly AnyTensor[]
-  readonly batched: readonly boolean[]
-  readonly size: number
-}
-
-type BatchRule = (lift: Lift) => AnyTensor
+import { gatherRules } from './vmap-gather.ts'
 
 /**
  * Lifts a sub-graph.
@@ -75,12 +67,6 @@ function liftNode(
     batched: node.inputs.map((input) => lifted.has(input)),
     size,
   })
-}
-
-/** [size, ...shape], for an input that may not be lifted yet. */
-function full(at: Lift, i: number): AnyTensor {
-  const input = at.inputs[i]!
-  return at.batched[i] ? input : expand(input, [at.size, ...input.shape])
 }
 
 /** Gives a lifted input the rank of the result, so that it broadcasts as it did before. */
@@ -197,6 +183,7 @@ const rules: Partial<Record<string, BatchRule>> = {
     const g = intoChannels(full(at, 1) as Tensor)
     return split(convWeight(x, g, grouped(geometry, at.size)), at.size)
   },
+  ...gatherRules,
 }
 
 /** Max-pool selections take leading axes as they are; only a batched x has to be folded into the samples. */

@@ -5,18 +5,24 @@
  */
 import { type Tensor } from '@beyondgrad/tensor'
 import { elementwise } from './operations/elementwise.ts'
+import { gathers } from './operations/gather.ts'
 import type { Operation, Pool } from './operations/operation.ts'
 import { structural } from './operations/structural.ts'
 import { windows } from './operations/window.ts'
 import { numbers, randomTensor } from './random-numbers.ts'
 
-const table: Readonly<Record<string, Operation>> = { ...elementwise, ...structural, ...windows }
+const table: Readonly<Record<string, Operation>> = {
+  ...elementwise,
+  ...structural,
+  ...windows,
+  ...gathers,
+}
 
 /** Names of the ops that random graphs are made of. */
 export const operations: readonly string[] = /* @__PURE__ */ Object.keys(table)
 
 /** Ops whose value jumps: their derivative is zero, and says nothing of the jumps. */
-export const jumping: readonly string[] = ['sign', 'equal', 'less', 'greater', 'cast', 'argmax']
+export const jumping: readonly string[] = ['sign', 'equal', 'less', 'greater', 'cast', 'argmax', 'topIndices']
 
 export interface RandomGraphOptions {
   /** Determines every choice. */

@@ -57,6 +57,10 @@ function flow(
   if (node.op.family === 'movement') return throughKernel(node, inputs)
   if (node.op.family === 'elementwise') return broadcast(node, inputs)
   if (node.op.family === 'reduce') return reduced(node, inputs[0]!)
+  if (node.op.name === 'gather' || node.op.name === 'gatherElements') return taken(node, inputs, values)
+  if (node.op.name === 'scatterAdd' || node.op.name === 'scatterElementsAdd') {
+    return added(node, inputs, samples, values)
+  }
   if (multilinear.has(node.op.name)) return throughIndicators(node, inputs, samples)
   return throughChanges(node, inputs, samples, values)
 }
@@ -94,6 +98,64 @@ function reduced(node: AnyTensor, input: Taint): Taint {
   const kept = shape.map((d, axis) => (axes.includes(axis) ? 1 : d))
   const result = new Int32Array(sizeOf(kept))
   input.forEach((mask, index) => (result[broadcastPosition(index, shape, kept)]! |= mask))
+  return result
+}
+
+const dense = (node: AnyTensor, data: HostArray): Dense => ({ shape: node.shape, dtype: node.dtype, data })
+
+/** What is read and the position that it is read at. */
+function taken(
+  node: AnyTensor,
+  [data, positions]: readonly Taint[],
+  values: ReadonlyMap<AnyTensor, HostArray>,
+): Taint {
+  const [x, indices] = node.inputs as [AnyTensor, AnyTensor]
+  const at = dense(indices, values.get(indices)!)
+  const result = node.op.kernel!([dense(x, data!), at], node.attributes, {
+    shape: node.shape,
+    dtype: 'int32',
+  }) as Int32Array
+  return result.map((mask, i) => mask | positions![positionOf(node, i)]!)
+}
+
+/** Which index decides on element i of the side that has the places. */
+function positionOf({ op, attributes, inputs }: AnyTensor, i: number): number {
+  if (op.name.includes('Elements')) return i
+  const [axis, indices] = [attributes.axis as number, inputs[1]!]
+  const side = op.name === 'gather' ? inputs[0]!.shape.slice(axis + 1) : undefined
+  const after = side ?? inputs[0]!.shape.slice(axis + indices.shape.length)
+  return Math.floor(i / sizeOf(after)) % sizeOf(indices.shape)
+}
+
+/** What is added, and everywhere that another position could have put it. */
+function added(
+  node: AnyTensor,
+  [updates, positions]: readonly Taint[],
+  samples: number,
+  values: ReadonlyMap<AnyTensor, HostArray>,
+): Taint {
+  const [x, indices] = node.inputs as [AnyTensor, AnyTensor]
+  const result = new Int32Array(sizeOf(node.shape))
+  const size = node.attributes.size as number
+  const own = values.get(indices)! as Int32Array
+  for (let sample = 0; sample < samples; sample++) {
+    const bit = 1 << sample
+    for (let to = 0; to < size; to++) {
+      // Positions that depend on the sample may be any.
+      const moved = own.map((at, i) => (positions![i]! & bit ? to : at))
+      const isTouched = (i: number): boolean =>
+        ((updates![i]! | positions![positionOf(node, i)]!) & bit) !== 0
+      const data = Float64Array.from(updates!, (_, i) => (isTouched(i) ? 1 : 0))
+      const reached = node.op.kernel!(
+        [{ shape: x.shape, dtype: 'float32', data }, dense(indices, moved)],
+        node.attributes,
+        { shape: node.shape, dtype: 'float32' },
+      ) as Float64Array
+      reached.forEach((value, index) => {
+        if (value > 0) result[index]! |= bit
+      })
+    }
+  }
   return result
 }
 

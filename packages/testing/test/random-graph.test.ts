@@ -14,8 +14,7 @@ describe('random graphs', () => {
       const graph = randomExpressions(randomInputs({ seed }), { seed })
       for (const { op } of topologicalOrder(graph)) seen.add(op.name)
     }
-    // Guards are for data that people bring.
-    expect(opsWithRules().filter((name) => !seen.has(name))).toEqual(['guard'])
+    expect(opsWithRules().filter((name) => !seen.has(name))).toEqual([])
   })
 
   it('are made of the operations that are asked for, each of which finds something to work on', () => {

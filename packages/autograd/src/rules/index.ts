@@ -2,11 +2,17 @@
 import { type AnyTensor, BeyondgradError } from '@beyondgrad/tensor'
 import { ownRuleOf } from '../define-op.ts'
 import { elementwiseRules } from './elementwise.ts'
+import { gatherRules } from './gather.ts'
 import type { Rule } from './rule.ts'
 import { structuralRules } from './structural.ts'
 import { windowRules } from './window.ts'
 
-const rules: Readonly<Record<string, Rule>> = { ...elementwiseRules, ...structuralRules, ...windowRules }
+const rules: Readonly<Record<string, Rule>> = {
+  ...elementwiseRules,
+  ...structuralRules,
+  ...windowRules,
+  ...gatherRules,
+}
 
 /** The rule of a node's op. Composites have none unless they bring it: they are expanded first. */
 export function ruleOf(node: AnyTensor): Rule {

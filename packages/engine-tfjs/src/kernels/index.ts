@@ -4,6 +4,7 @@ import { typeOf } from '../data.ts'
 import { matmul } from './contract.ts'
 import { conv, convInput, convWeight } from './convolution.ts'
 import { elementwise } from './elementwise.ts'
+import { gatherKernels } from './gather.ts'
 import type { Kernel, Rule } from './kernel.ts'
 import { movement } from './movement.ts'
 import { avgPool, avgPoolVjp, maxPool, maxPoolJvp, maxPoolVjp } from './pool.ts'
@@ -13,6 +14,7 @@ import { fold, unfold } from './window.ts'
 const rules: Readonly<Record<string, Rule>> = {
   ...elementwise,
   ...movement,
+  ...gatherKernels,
   argmax,
   max,
   sum,
@@ -30,7 +32,16 @@ const rules: Readonly<Record<string, Rule>> = {
 }
 
 /** Ops that make zeros of empty operands. */
-const sums: readonly string[] = ['sum', 'matmul', 'fold', 'conv', 'convInput', 'convWeight']
+const sums: readonly string[] = [
+  'sum',
+  'matmul',
+  'fold',
+  'conv',
+  'convInput',
+  'convWeight',
+  'scatterAdd',
+  'scatterElementsAdd',
+]
 
 export function kernelOf(node: AnyTensor): Kernel {
   const { op, shape, inputs, dtype } = node

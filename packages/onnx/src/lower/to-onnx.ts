@@ -11,6 +11,7 @@ import { contractRules } from './contract.ts'
 import { convolutionRules } from './convolution.ts'
 import { elementwiseRules } from './elementwise.ts'
 import { Emitter, type Value } from './emitter.ts'
+import { gatherRules } from './gather.ts'
 import { movementRules } from './movement.ts'
 import { poolRules } from './pool.ts'
 import { rectifyAfterPools } from './rectified-pool.ts'
@@ -49,6 +50,7 @@ const rules: Rules = {
   ...windowRules,
   ...convolutionRules,
   ...poolRules,
+  ...gatherRules,
 }
 
 /** Writes a graph of primitives – as engines get it – as an ONNX model. */

@@ -17,6 +17,7 @@ import {
   stridesOf,
 } from '../shape.ts'
 import { broadcastIndex } from './elementwise.ts'
+import { flip } from './flip.ts'
 
 const reshapeOp: Op = {
   name: 'reshape',
@@ -237,7 +238,10 @@ export function unsqueeze<D extends DType>(x: Tensor<D>, axes: readonly number[]
   return reshape(x, shape)
 }
 
-/** Elements `start`, `start + step`, … before `end` along one axis; negative positions count from the end. */
+/**
+ * Elements `start`, `start + step`, … before `end` along one axis; negative positions count from the end. A negative
+ * step goes backwards, by default past the first element.
+ */
 export function slice<D extends DType>(
   x: Tensor<D>,
   axis: number,
@@ -252,17 +256,32 @@ export function slice<D extends DType>(
       throw new ShapeError('slice', `position ${position} is not an integer`)
     }
   }
-  if (!Number.isInteger(step) || step < 1)
-    throw new ShapeError('slice', `step ${step} is not a positive integer`)
-  const clamp = (position: number) => Math.min(Math.max(position < 0 ? position + size : position, 0), size)
+  if (!Number.isInteger(step) || step === 0)
+    throw new ShapeError('slice', `step ${step} is not an integer other than 0`)
+  // Going backwards, the place before the first element is an end, too.
+  const [least, most] = step > 0 ? [0, size] : [-1, size - 1]
+  const clamp = (position: number) =>
+    Math.min(Math.max(position < 0 ? position + size : position, least), most)
   const from = clamp(start)
-  const to = clamp(end ?? size)
+  const to = end === undefined ? (step > 0 ? size : -1) : clamp(end)
   const count = Math.max(0, Math.ceil((to - from) / step))
-  if (from === 0 && step === 1 && count === size) return x
+  if (step > 0) return cut(x, at, from, count, step)
+  // The last of them is the first one from the front.
+  return flip(cut(x, at, count === 0 ? 0 : from + (count - 1) * step, count, -step), [at])
+}
+
+function cut<D extends DType>(
+  x: Tensor<D>,
+  axis: number,
+  start: number,
+  count: number,
+  step: number,
+): Tensor<D> {
+  if (start === 0 && count === x.shape[axis] && (step === 1 || count === 0)) return x
   const zero = x.shape.map(() => 0)
-  const starts = zero.with(at, from)
-  const counts = (x.shape as number[]).with(at, count)
-  const steps = zero.map(() => 1).with(at, step)
+  const starts = zero.with(axis, start)
+  const counts = (x.shape as number[]).with(axis, count)
+  const steps = zero.map(() => 1).with(axis, step)
   return build(sliceOp, [x], { starts, counts, steps })
 }
 
