@@ -1,6 +1,6 @@
 /** @file Indexing and sorting: few axes at a time, and elements by their place in memory. */
 import { type Shape, sizeOf } from '@beyondgrad/tensor'
-import type { Tensor, Tensor1D } from '@tensorflow/tfjs-core'
+import type { Tensor } from '@tensorflow/tfjs-core'
 import type { Tf } from '../backend.ts'
 import { typeOf } from '../data.ts'
 import { around, expandTo, view } from './axes.ts'

@@ -83,7 +83,8 @@ const padOp: Op = {
     const before = attributes.before as readonly number[]
     const target = allocate(output.dtype, sizeOf(output.shape), 'float64')
     const value = attributes.value as number
-    if (value !== 0) (target as Float64Array).fill(value)
+    if (target instanceof BigInt64Array) target.fill(BigInt(value))
+    else target.fill(value)
     scatterBlock(x!.data, x!.shape, target, output.shape, before)
     return target
   },
