@@ -1,27 +1,38 @@
 /** @file The label of every kind of op, spelled out: sound, as the taint interpreter sees it, and not refused in vain. */
 import { type AxisLabel, findSampleAxes } from '@beyondgrad/autograd'
 import {
+  abs,
   add,
   argmax,
   type AnyTensor,
   avgPool,
+  cast,
   concat,
   conv,
   convWeight,
   expand,
+  flip,
   fold,
+  gather,
+  gatherElements,
   greater,
   guard,
+  intTensor,
   matmul,
   max,
   maxPool,
   maxPoolVjp,
+  minimum,
   mul,
   pad,
   reshape,
+  scatterAdd,
+  scatterElementsAdd,
   slice,
+  sort,
   sum,
   type Tensor,
+  topIndices,
   topologicalOrder,
   transpose,
   unfold,
@@ -129,6 +140,51 @@ const cases: readonly (readonly [string, (at: Leaves) => AnyTensor, AxisLabel | 
     ({ image, w, n }) => convWeight(image, w(n, 3, 2, 2), { ...window, groups: 1 }),
     'mixed',
   ],
+  [
+    'a shared table at each sample’s own positions',
+    ({ x, w }) => gather(w(3, 5, 2), within(5, x), 1),
+    whole(1),
+  ],
+  ['samples at shared positions on another axis', ({ y }) => gather(y, intTensor([[1], [0]]), 0), whole(2)],
+  ['samples at a shared position', ({ y }) => gather(y, intTensor(1), 0), whole(0)],
+  ['samples at shared positions on an axis behind', ({ x }) => gather(x, intTensor([3, 3]), 2), whole(0)],
+  ['a choice of samples', ({ x }) => gather(x, intTensor([0, 0]), 0), 'opaque'],
+  ['samples at positions of samples', ({ x, y }) => gather(y, within(4, x), 2), 'mixed'],
+  ['sums at shared positions', ({ x, w }) => scatterAdd(x, within(2, w(2)), 1, 3), whole(0)],
+  ['sums at one position for two axes', ({ y }) => scatterAdd(y, intTensor(0), 0, 2), whole(2)],
+  ['sums over the samples', ({ x, w, n }) => scatterAdd(x, within(2, w(n)), 0, 2), 'mixed'],
+  ['sums at positions of samples', ({ y, w, n }) => scatterAdd(w(2, n, 4), within(8, y), 0, 8), 'mixed'],
+  [
+    'elements at positions of samples',
+    ({ x, w, n }) => gatherElements(w(n, 5, 4), within(5, x), 1),
+    whole(0),
+  ],
+  ['elements of samples at their positions', ({ x }) => gatherElements(x, within(2, x), 2), whole(0)],
+  ['elements of a shared row', ({ x, w }) => gatherElements(w(5, 2, 4), within(5, x), 0), whole(0)],
+  ['elements along the samples', ({ x, w, n }) => gatherElements(x, within(n, w(n, 2, 4)), 0), 'opaque'],
+  ['elements at positions along the samples', ({ x, n }) => gatherElements(x, within(n, x), 0), 'mixed'],
+  [
+    'elements of samples at positions of others',
+    ({ rows, columns }) =>
+      gatherElements(
+        reshape(rows, [...rows.shape, 1]),
+        within(1, reshape(columns, [...columns.shape, 1])),
+        2,
+      ),
+    'mixed',
+  ],
+  ['sums of elements', ({ x }) => scatterElementsAdd(x, within(2, x), 1, 2), whole(0)],
+  [
+    'sums of elements along the samples',
+    ({ x, w, n }) => scatterElementsAdd(x, within(2, w(n, 2, 4)), 0, 2),
+    'mixed',
+  ],
+  ['positions of the largest', ({ y }) => topIndices(y, 1, 0), whole(1)],
+  ['positions of the largest samples', ({ y }) => topIndices(y, 1, 1), 'mixed'],
+  ['sorted entries of each sample', ({ x }) => sort(x, 2), whole(0)],
+  ['reversed entries of each sample', ({ x }) => flip(x, [1, 2]), whole(0)],
+  ['reversed samples', ({ x }) => flip(x, [0]), 'opaque'],
+
   ['pools', ({ image }) => avgPool(maxPool(image, [2, 2], { stride: 1 }), [2, 2]), whole(0)],
   ['windows, and back', ({ image }) => fold(unfold(image, window).tanh(), window, [3, 3]), whole(0)],
   [
@@ -138,6 +194,10 @@ const cases: readonly (readonly [string, (at: Leaves) => AnyTensor, AxisLabel | 
   ],
   ['a pool whose channels are the samples', ({ y }) => maxPool(y, [2]), 'opaque'],
 ]
+
+/** Positions on an axis of a size, made of anything. */
+const within = (size: number, x: Tensor): Tensor<'int32'> =>
+  minimum<'int32'>(cast(abs(x).mul(size), 'int32'), size - 1)
 
 const n0 = (x: Tensor): number => x.shape[0]!
 
