@@ -1,4 +1,5 @@
 /** @file All networks that the quantities are checked on. */
+import { indexing } from './indexing-networks.ts'
 import { branching, convolutional, plain, sequences } from './layer-networks.ts'
 import type { Network } from './network.ts'
 import { combined, tied, unusual } from './parameter-networks.ts'
@@ -11,4 +12,5 @@ export const networks: readonly Network[] = [
   ...unusual,
   ...tied,
   ...combined,
+  ...indexing,
 ]
