@@ -2,15 +2,19 @@
 import { expectTypeOf } from 'vitest'
 import {
   add,
+  cast,
   compile,
   type Evaluated,
   evaluate,
+  gather,
   hold,
   intTensor,
   type NamedMap,
   type NDArray,
+  scatterElements,
   tensor,
   type Tensor,
+  topK,
   vmap,
 } from '../src/index.ts'
 
@@ -25,6 +29,16 @@ expectTypeOf(intTensor([1])).toEqualTypeOf<Tensor<'int32'>>()
 expectTypeOf(x.reshape([1]).transpose()).toEqualTypeOf<Tensor>()
 expectTypeOf(y.slice(0, 1)).toEqualTypeOf<Tensor<'int32'>>()
 expectTypeOf(add(x, 1)).toEqualTypeOf<Tensor>()
+expectTypeOf(gather(x, y)).toEqualTypeOf<Tensor>()
+expectTypeOf(gather(y, cast(y, 'int64'))).toEqualTypeOf<Tensor<'int32'>>()
+expectTypeOf(topK(y, 1)).toEqualTypeOf<{
+  readonly values: Tensor<'int32'>
+  readonly indices: Tensor<'int32'>
+}>()
+// @ts-expect-error indices are integers
+gather(x, x)
+// @ts-expect-error updates have the dtype of what they are written to
+scatterElements(x, y, y, 0)
 // @ts-expect-error a typed array that does not hold the dtype
 tensor(new Float32Array(2), { shape: [2], dtype: 'int32' })
 // @ts-expect-error words

@@ -129,7 +129,7 @@ function asNumbers(x: Tensor<DType>): Numeric {
 export function scatterElements<D extends DType>(
   x: Tensor<D>,
   indices: Indices,
-  updates: Tensor<D>,
+  updates: Tensor<NoInfer<D>>,
   axis: number,
   options: ScatterOptions = {},
 ): Tensor<D> {
@@ -179,7 +179,7 @@ function outside<D extends DType>(x: Tensor<D>, part: Tensor<D>, axis: number): 
 export function scatterND<D extends DType>(
   x: Tensor<D>,
   indices: Indices,
-  updates: Tensor<D>,
+  updates: Tensor<NoInfer<D>>,
   options: ScatterOptions = {},
 ): Tensor<D> {
   const { reduction = 'none' } = options
