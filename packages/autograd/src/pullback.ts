@@ -6,6 +6,7 @@ import {
   dependents,
   expandPlainly,
   formatShape,
+  isFloat,
   lift,
   placeholder,
   rewrite,
@@ -79,6 +80,8 @@ export function cotangentsOf(
     const node = order[at]!
     const cotangent = cotangents.get(node)
     if (cotangent === undefined || !affected.has(node) || node.inputs.length === 0) continue
+    // Integers and truth values, such as positions, don't move with what they are made of.
+    if (!isFloat(node.dtype)) continue
     const wanted = node.inputs.map((input) => affected.has(input))
     if (!wanted.includes(true)) continue
     ruleOf(node)

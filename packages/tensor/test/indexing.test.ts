@@ -330,7 +330,7 @@ describe('writing by index, update after update', () => {
             expected[place(at, shape)] = join[reduction](expected[place(at, shape)]!, update)
           })
           const of = (values: number[], sizes: Shape): Tensor =>
-            cast(reshape(tensor(values), sizes), dtype) as AnyTensor as Tensor
+            cast<DType>(reshape(tensor(values), sizes), dtype) as Tensor
           const written = scatterElements(
             of(x, shape),
             reshape(intTensor(indices), part),

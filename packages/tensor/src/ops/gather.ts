@@ -54,7 +54,7 @@ const gatherOp: Op = {
 }
 
 /** Throws unless two shapes are equal in all axes but one. */
-export function demandAlike(op: string, a: Shape, b: Shape, axis: number): void {
+function demandAlike(op: string, a: Shape, b: Shape, axis: number): void {
   if (a.length === b.length && a.every((size, i) => i === axis || size === b[i])) return
   throw new ShapeError(op, `${formatShape(a)} and ${formatShape(b)} differ in an axis other than ${axis}`)
 }
