@@ -53,7 +53,7 @@ function someIndices(pool: Pool, size: number, random: Numbers): Positions {
   if (source !== undefined && isFilled(source)) return positionsFrom(source, size)
   const rank = random.integer(3)
   return indices(
-    Array.from({ length: rank }, () => random.between(0, 3)),
+    Array.from({ length: rank }, () => random.between(1, 3)),
     size,
     random,
   )
@@ -94,7 +94,7 @@ const elementsTaken: Apply = (pool, random) => {
   if (x === undefined) return undefined
   const axis = someAxis(x, random)
   const shape = x.shape.map((d, i) => {
-    if (i === axis) return random.between(0, 4)
+    if (i === axis) return random.between(1, 4)
     return random.chance(0.2) ? random.between(1, d) : d
   })
   if (sizeOf(shape) > pool.largest) return undefined
@@ -167,7 +167,7 @@ const positionsOfTop: Apply = (pool, random) => {
   const axis = someAxis(x, random)
   const largest = random.chance(0.5)
   if (random.chance(0.3)) return cast(argsort(x, axis, { descending: largest }), 'float32')
-  return cast(topIndices(x, random.between(0, x.shape[axis]!), axis, { largest }), 'float32')
+  return cast(topIndices(x, random.between(1, x.shape[axis]!), axis, { largest }), 'float32')
 }
 
 /** Of exact numbers: others may be equal but for rounding. */
