@@ -21,7 +21,10 @@ function scatterElements(emit: Emitter, updates: Value, indices: Value, axis: nu
   return emit.op('ScatterElements', operands, { shape, dtype: updates.dtype }, { axis, reduction: 'add' })
 }
 
-/** Rows up to which a product with ones and zeros is quicker than element after element. */
+/**
+ * Rows up to which a product with ones and zeros is quicker than element after element. It is equal where the updates
+ * are finite; what overflowed becomes NaN in every row.
+ */
 const fewRows = 32
 
 /**

@@ -1,6 +1,7 @@
 /**
  * @file Indices that people bring: checked, counted from the front, and kept on the axis. A check of a computed tensor
- * comes after the run, so that until then nothing may be read from where there is nothing.
+ * comes after the run, so that until then nothing may be read from where there is nothing. An exported file has no
+ * checks: there an index beyond an end counts as that end.
  */
 import { DTypeError, ShapeError } from '../errors.ts'
 import { constantData, constantOf } from '../leaf.ts'

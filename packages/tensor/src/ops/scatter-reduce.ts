@@ -33,7 +33,7 @@ interface Written {
   readonly updates: Numeric
 }
 
-/** Joins updates [O, M, I] into x [O, S, I] at positions [O, M, I]. */
+/** Joins updates [O, M, I], at least one, into x [O, S, I] at positions [O, M, I]. */
 function joined(x: Numeric, at: Tensor<'int32'>, updates: Numeric, reduction: ScatterReduction): Numeric {
   const size = x.shape[1]!
   switch (reduction) {
@@ -59,9 +59,8 @@ function inOrder({ at, updates }: Written, order: Tensor<'int32'>): Written {
 /** Joins each element with the last of its updates. Sorting by place is stable, so that this one ends a run. */
 function replaced(x: Numeric, given: Written, join: (old: Numeric, update: Numeric) => Numeric): Numeric {
   const [outer, size, inner] = x.shape as [number, number, number]
-  const count = given.at.shape[1]!
-  const { at, updates } = count < 2 ? given : inOrder(given, argsort(given.at, 1))
-  const end = expand(cast(full([1, 1, 1], size), 'int32'), [outer, Math.min(count, 1), inner])
+  const { at, updates } = given.at.shape[1]! < 2 ? given : inOrder(given, argsort(given.at, 1))
+  const end = expand(cast(full([1, 1, 1], size), 'int32'), [outer, 1, inner])
   const next = concat([slice(at, 1, 1), end], 1)
   const isLast = greater<'int32'>(next, at)
   const none = zeroLike(updates)
@@ -79,7 +78,6 @@ function products(at: Tensor<'int32'>, updates: Numeric, size: number): Numeric 
   const hits = equal<'int32'>(unsqueeze(at, [2]), places)
   const one = cast(full([], 1), updates.dtype)
   let factors = where(hits, unsqueeze(updates, [2]), one)
-  if (factors.shape[1] === 0) return cast(full([], 1), updates.dtype)
   while (factors.shape[1]! > 1) {
     const half = Math.ceil(factors.shape[1]! / 2)
     const rest = slice(factors, 1, half)
