@@ -1,4 +1,6 @@
 /** @file Lazy tensors: build expressions, then `evaluate` or `compile` them on an engine. */
+export * from './activations.ts'
+export * from './aggregates.ts'
 export * from './capture.ts'
 export * from './composite.ts'
 export * from './compile.ts'
@@ -43,7 +45,6 @@ export {
   minimum,
   mul,
   neg,
-  type Operand,
   pow,
   reciprocal,
   relu,
@@ -72,8 +73,24 @@ export {
   unsqueeze,
   zeros,
 } from './ops/movement.ts'
+export {
+  greaterEqual,
+  isFinite,
+  isInfinite,
+  isNaN,
+  lessEqual,
+  logicalAnd,
+  logicalNot,
+  logicalOr,
+  logicalXor,
+  notEqual,
+} from './ops/logical.ts'
+export type { Operand } from './ops/pointwise.ts'
 export * from './ops/pool.ts'
-export { argmax, max, mean, sum, sumTo } from './ops/reduce.ts'
+export { argmax, max, mean, min, sum, sumTo } from './ops/reduce.ts'
+export * from './ops/remainder.ts'
+export * from './ops/scan.ts'
+export * from './ops/transcendental.ts'
 export * from './ops/window.ts'
 export { type Distribution, fillRandom, type RandomSource } from './random.ts'
 export { referenceEngine } from './reference.ts'

@@ -38,7 +38,7 @@ export type ReferenceKernel = (
 
 /** How an op moves data, for generic code that treats all ops of a family alike. */
 export type OpFamily =
-  'leaf' | 'elementwise' | 'reduce' | 'movement' | 'contract' | 'window' | 'composite' | 'guard'
+  'leaf' | 'elementwise' | 'reduce' | 'scan' | 'movement' | 'contract' | 'window' | 'composite' | 'guard'
 
 /** A primitive, a leaf or a composite, known to rules and engines by its name. */
 export interface Op {

@@ -4,9 +4,15 @@ import { ownRuleOf } from '../define-op.ts'
 import { elementwiseRules } from './elementwise.ts'
 import type { Rule } from './rule.ts'
 import { structuralRules } from './structural.ts'
+import { transcendentalRules } from './transcendental.ts'
 import { windowRules } from './window.ts'
 
-const rules: Readonly<Record<string, Rule>> = { ...elementwiseRules, ...structuralRules, ...windowRules }
+const rules: Readonly<Record<string, Rule>> = {
+  ...elementwiseRules,
+  ...transcendentalRules,
+  ...structuralRules,
+  ...windowRules,
+}
 
 /** The rule of a node's op. Composites have none unless they bring it: they are expanded first. */
 export function ruleOf(node: AnyTensor): Rule {

@@ -1,4 +1,4 @@
-/** @file Elementwise operators. */
+/** @file Elementwise arithmetic, selection and casts. */
 import { type AnyTensor, type DType, isFloat, sameShape, type Shape } from '@beyondgrad/tensor'
 import { affine } from './contract.ts'
 import { convolution, isNative } from './convolution.ts'
@@ -16,14 +16,6 @@ const plain =
   (opType: string): Rule =>
   (_node, [a, b], { emit }) =>
     pointwise(emit, opType, [a!, b!])
-
-/** ONNX Runtime orders numbers only. */
-const comparison =
-  (opType: string): Rule =>
-  (_node, [a, b], { emit }) =>
-    pointwise(emit, opType, [ordered(emit, a!), ordered(emit, b!)], 'bool')
-
-const ordered = (emit: Emitter, x: Value): Value => (x.dtype === 'bool' ? cast(emit, x, 'int32') : x)
 
 /** A bias is added by the product or convolution that it follows. */
 const add: Rule = (node, [a, b], lowering) => {
@@ -49,13 +41,6 @@ function biased(node: AnyTensor, at: 0 | 1, lowering: Lowering): Value | undefin
 function isAlong(shape: Shape, whole: Shape, axis: number): boolean {
   const at = axis - (whole.length - shape.length)
   return shape.every((size, i) => size === (i === at ? whole[axis] : 1)) && at >= 0
-}
-
-const div: Rule = (node, [a, b], { emit }) => {
-  if (isFloat(node.dtype)) return pointwise(emit, 'Div', [a!, b!])
-  // An integer division by zero would end the process.
-  const quotient = pointwise(emit, 'Div', [cast(emit, a!, 'float64'), cast(emit, b!, 'float64')])
-  return cast(emit, quotient, node.dtype)
 }
 
 const pow: Rule = (node, [a, b], { emit }) => {
@@ -110,13 +95,9 @@ export const elementwiseRules: Rules = {
   add,
   sub: plain('Sub'),
   mul: plain('Mul'),
-  div,
   pow,
   maximum: plain('Max'),
   minimum: plain('Min'),
-  equal: (_node, [a, b], { emit }) => pointwise(emit, 'Equal', [a!, b!], 'bool'),
-  less: comparison('Less'),
-  greater: comparison('Greater'),
   where,
   cast: (node, [x], { emit }) => cast(emit, x!, node.attributes.to as DType),
 }

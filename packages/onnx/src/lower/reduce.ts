@@ -1,5 +1,5 @@
-/** @file Reductions. */
-import type { AnyTensor, DType } from '@beyondgrad/tensor'
+/** @file Reductions and cumulative sums. */
+import type { AnyTensor } from '@beyondgrad/tensor'
 import { full } from './arrange.ts'
 import type { Emitter, Value } from './emitter.ts'
 import { without } from './layout.ts'
@@ -54,8 +54,7 @@ function squared(node: AnyTensor): AnyTensor | undefined {
 
 const argmax: Rule = (node, [x], { emit }) => {
   const [axis] = node.attributes.axes as readonly number[]
-  const computed: readonly DType[] = ['float32', 'float64', 'int32']
-  const of = computed.includes(x!.dtype) ? x! : cast(emit, x!, x!.dtype === 'bool' ? 'int32' : 'float64')
+  const of = x!.dtype === 'bool' ? cast(emit, x!, 'int32') : x!
   const index = emit.op(
     'ArgMax',
     [of],
@@ -65,8 +64,19 @@ const argmax: Rule = (node, [x], { emit }) => {
   return cast(emit, index, 'int32')
 }
 
+const cumsum: Rule = (node, [x], { emit }) => {
+  const { axis, exclusive, reverse } = node.attributes
+  const { value, order } = emit.stored(x!)
+  const along = emit.scalar('int64', order[axis as number]!)
+  const attributes = { exclusive: Number(exclusive), reverse: Number(reverse) }
+  const result = emit.op('CumSum', [value, along], { shape: value.shape, dtype: value.dtype }, attributes)
+  return emit.transpose(result, order)
+}
+
 export const reduceRules: Rules = {
   sum,
   max: (node, [x], { emit }) => reduce(emit, 'ReduceMax', x!, node),
+  min: (node, [x], { emit }) => reduce(emit, 'ReduceMin', x!, node),
   argmax,
+  cumsum,
 }

@@ -9,13 +9,16 @@ import {
 import { empty } from './arrange.ts'
 import { contractRules } from './contract.ts'
 import { convolutionRules } from './convolution.ts'
+import { divisionRules } from './division.ts'
 import { elementwiseRules } from './elementwise.ts'
 import { Emitter, type Value } from './emitter.ts'
+import { logicalRules } from './logical.ts'
 import { movementRules } from './movement.ts'
 import { poolRules } from './pool.ts'
 import { rectifyAfterPools } from './rectified-pool.ts'
 import { reduceRules } from './reduce.ts'
 import type { Lowering, Rules } from './rule.ts'
+import { transcendentalRules } from './transcendental.ts'
 import { windowRules } from './window.ts'
 
 export interface ToOnnxOptions {
@@ -43,6 +46,9 @@ export const opset = 20
 
 const rules: Rules = {
   ...elementwiseRules,
+  ...divisionRules,
+  ...logicalRules,
+  ...transcendentalRules,
   ...movementRules,
   ...reduceRules,
   ...contractRules,

@@ -16,7 +16,7 @@ import {
   sizeOf,
   stridesOf,
 } from '../shape.ts'
-import { broadcastIndex } from './elementwise.ts'
+import { broadcastIndex } from './pointwise.ts'
 
 const reshapeOp: Op = {
   name: 'reshape',
