@@ -97,6 +97,17 @@ const exact =
 
 const minus: Unary = (tf, x) => tf.sub(tf.scalar(0, 'int32'), x)
 
+/**
+ * The cpu backend multiplies in double precision, which has room for 32 bits times 16: b is taken as hi · 2¹⁶ + lo.
+ */
+const wholeProduct: Binary = (tf, a, b) => {
+  if (tf.getBackend() !== 'cpu') return tf.mul(a, b)
+  const half = tf.scalar(2 ** 16, 'int32')
+  const low = tf.mod(b, half)
+  const high = tf.floorDiv(tf.sub(b, low), half)
+  return tf.add(tf.mul(a, low), tf.mul(tf.mul(a, high), half))
+}
+
 /** -1, 0, 1, or NaN, which TensorFlow.js takes for 0. */
 const sign: Rule = exact(
   (tf, x) => tf.add(tf.sign(x), onlyNaN(tf, x)),
@@ -139,7 +150,7 @@ export const elementwise: Readonly<Record<string, Rule>> = {
   sqrt: unary((tf, x) => tf.sqrt(x)),
   square: exact(
     (tf, x) => tf.square(x),
-    (tf, x) => tf.mul(x, x),
+    (tf, x) => wholeProduct(tf, x, x),
   ),
   reciprocal: unary((tf, x) => tf.reciprocal(x)),
   tanh: unary((tf, x) => tf.tanh(x)),
@@ -147,7 +158,7 @@ export const elementwise: Readonly<Record<string, Rule>> = {
   relu: unary((tf, x) => tf.relu(x)),
   add: binary((tf, a, b) => tf.add(a, b)),
   sub: binary((tf, a, b) => tf.sub(a, b)),
-  mul: binary((tf, a, b) => tf.mul(a, b)),
+  mul: binary((tf, a, b) => (a.dtype === 'int32' ? wholeProduct(tf, a, b) : tf.mul(a, b))),
   pow: slowlyBroadcast((tf, a, b) => tf.pow(a, b)),
   maximum: extremum((tf, a, b) => tf.maximum(a, b)),
   minimum: extremum((tf, a, b) => tf.minimum(a, b)),

@@ -43,6 +43,23 @@ function isAlong(shape: Shape, whole: Shape, axis: number): boolean {
   return shape.every((size, i) => size === (i === at ? whole[axis] : 1)) && at >= 0
 }
 
+/** ONNX Runtime takes the sign of the lower half of 64 bits. */
+const sign: Rule = (node, [x], { emit }) => {
+  if (node.dtype !== 'int64') return pointwise(emit, 'Sign', [x!])
+  const compared = (opType: string): Value =>
+    cast(emit, pointwise(emit, opType, [x!, emit.scalar('int64', 0)], 'bool'), 'int64')
+  return pointwise(emit, 'Sub', [compared('Greater'), compared('Less')])
+}
+
+/** ONNX Runtime compares the lower halves of 64 bits in its `Max` and `Min`, but all of them in its comparisons. */
+const extremum =
+  (opType: string, comparison: string): Rule =>
+  (node, [a, b], { emit }) => {
+    if (node.dtype !== 'int64') return pointwise(emit, opType, [a!, b!])
+    const chosen = pointwise(emit, comparison, [a!, b!], 'bool')
+    return pointwise(emit, 'Where', [chosen, a!, b!], 'int64')
+  }
+
 const pow: Rule = (node, [a, b], { emit }) => {
   const exponent = singleNumber(node.inputs[1]!)
   // Only then does the result have the shape of the base.
@@ -83,7 +100,7 @@ function isPositive(node: AnyTensor): boolean {
 export const elementwiseRules: Rules = {
   neg: unary('Neg'),
   abs: unary('Abs'),
-  sign: unary('Sign'),
+  sign,
   exp: unary('Exp'),
   log: unary('Log'),
   sqrt: unary('Sqrt'),
@@ -96,8 +113,8 @@ export const elementwiseRules: Rules = {
   sub: plain('Sub'),
   mul: plain('Mul'),
   pow,
-  maximum: plain('Max'),
-  minimum: plain('Min'),
+  maximum: extremum('Max', 'Greater'),
+  minimum: extremum('Min', 'Less'),
   where,
   cast: (node, [x], { emit }) => cast(emit, x!, node.attributes.to as DType),
 }

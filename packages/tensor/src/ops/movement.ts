@@ -82,7 +82,7 @@ const padOp: Op = {
     const before = attributes.before as readonly number[]
     const target = allocate(output.dtype, sizeOf(output.shape), 'float64')
     const value = attributes.value as number
-    if (value !== 0) (target as Float64Array).fill(value)
+    if (value !== 0) target.fill((output.dtype === 'int64' ? BigInt(value) : value) as never)
     scatterBlock(x!.data, x!.shape, target, output.shape, before)
     return target
   },
