@@ -96,8 +96,8 @@ export const elementwiseRules: Readonly<Record<string, Rule>> = {
   }),
   where: elementwise(
     {
-      partial: (_z, [condition], i) => {
-        const first = cast(condition as AnyTensor, 'float32')
+      partial: (z, [condition], i) => {
+        const first = cast(condition as AnyTensor, z.dtype)
         return i === 0 ? 0 : i === 1 ? first : sub(1, first)
       },
     },

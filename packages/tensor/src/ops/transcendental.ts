@@ -18,7 +18,7 @@ import {
 } from './elementwise.ts'
 import { errorFunction } from './error-function.ts'
 import { logicalAnd, logicalOr } from './logical.ts'
-import { unary } from './pointwise.ts'
+import { numberLike, unary } from './pointwise.ts'
 
 const sinOp = unary('sin', Math.sin)
 const cosOp = unary('cos', Math.cos)
@@ -126,7 +126,8 @@ export function atan2(y: Tensor, x: Tensor): Tensor {
   const over = where(special, sign(y), where(steep, x, y))
   const under = where(special, where(origin, 1, sign(x)), where(steep, y, x))
   const angle = atan(div(over, under))
-  const side = where(isNegative(y), -Math.PI, Math.PI)
+  const [below, above] = [-Math.PI, Math.PI].map((half) => numberLike('atan2', half, y.dtype))
+  const side = where(isNegative(y), below!, above!)
   const behind = add(angle, where(isNegative(x), side, 0))
   return where(steep, sub(mul(side, 0.5), angle), behind)
 }
