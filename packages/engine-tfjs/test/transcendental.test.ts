@@ -1,4 +1,5 @@
 /** @file Transcendental functions, rounding, remainders, logic and what is composed of them, also of odd numbers. */
+import { gradient } from '@beyondgrad/autograd'
 import * as ops from '@beyondgrad/tensor'
 import { tensor, type Tensor } from '@beyondgrad/tensor'
 import fc from 'fast-check'
@@ -89,8 +90,9 @@ describe.each(backends)('transcendental functions on $name', ({ name, engine }) 
       { numRuns: 30 },
     ))
 
-  it.each(Object.entries(activations))('%s', async (_name, of) => {
-    await expectAgreement(engine, [of(wide)])
+  it.each(Object.entries(activations))('%s and its derivative', async (_name, of) => {
+    const [slope] = gradient(of(wide).sum(), [wide])
+    await expectAgreement(engine, [of(wide), slope!])
   })
 })
 

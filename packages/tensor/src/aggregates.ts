@@ -66,8 +66,8 @@ export function all(x: Tensor<'bool'>, axes?: readonly number[], options?: Reduc
 }
 
 export interface NormOptions extends ReduceOptions {
-  /** 1: Σ |x|. 2: the root of Σ x². Infinity: the largest |x|. Default: 2. */
-  readonly order?: 1 | 2 | typeof Infinity
+  /** 1: Σ |x|. 2: the root of Σ x². Infinity: the largest |x|. There are no others. Default: 2. */
+  readonly order?: number
 }
 
 /** Norm of vectors along `axes` (default: all). Its derivative at 0 is 0. */

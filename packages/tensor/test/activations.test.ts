@@ -11,6 +11,7 @@ import {
   leakyRelu,
   logSigmoid,
   mish,
+  type NDArray,
   prelu,
   referenceEngine,
   relu6,
@@ -60,7 +61,8 @@ const cases: readonly (readonly [string, (x: Tensor) => Tensor, (x: number) => n
 
 describe('activations', () => {
   it.each(cases)('%s', async (_name, activation, formula) => {
-    const x = tensor(Float64Array.from(points), { shape: [points.length], dtype: 'float32' })
+    const data = Float64Array.from(points)
+    const x = tensor({ data, shape: [points.length], dtype: 'float32' } as unknown as NDArray)
     const { y } = await evaluate({ y: activation(x) }, { engine: referenceEngine() })
     points.forEach((point, i) => {
       const expected = formula(point)

@@ -131,7 +131,7 @@ describe('reductions', () => {
     await expectValues(norm(vectors, [1], { order: 1, keep: true }), [[7], [0]])
     await expectValues(norm(vectors, [0], { order: inf }), [3, 4])
     await expectValues(norm(vectors), 5)
-    expect(() => norm(vectors, [1], { order: 3 as 2 })).toThrow('norm: the order 3 is not 1, 2 or Infinity')
+    expect(() => norm(vectors, [1], { order: 3 })).toThrow('norm: the order 3 is not 1, 2 or Infinity')
   })
 })
 

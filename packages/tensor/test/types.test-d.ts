@@ -2,13 +2,22 @@
 import { expectTypeOf } from 'vitest'
 import {
   add,
+  argmin,
+  clip,
   compile,
+  cumsum,
+  div,
   type Evaluated,
   evaluate,
   hold,
   intTensor,
+  lessEqual,
+  logicalAnd,
+  min,
+  mod,
   type NamedMap,
   type NDArray,
+  sin,
   tensor,
   type Tensor,
   vmap,
@@ -25,6 +34,17 @@ expectTypeOf(intTensor([1])).toEqualTypeOf<Tensor<'int32'>>()
 expectTypeOf(x.reshape([1]).transpose()).toEqualTypeOf<Tensor>()
 expectTypeOf(y.slice(0, 1)).toEqualTypeOf<Tensor<'int32'>>()
 expectTypeOf(add(x, 1)).toEqualTypeOf<Tensor>()
+expectTypeOf(div(y, 2)).toEqualTypeOf<Tensor<'int32'>>()
+expectTypeOf(mod(y, y)).toEqualTypeOf<Tensor<'int32'>>()
+expectTypeOf(min(y)).toEqualTypeOf<Tensor<'int32'>>()
+expectTypeOf(cumsum(y, 0)).toEqualTypeOf<Tensor<'int32'>>()
+expectTypeOf(clip(y, 0)).toEqualTypeOf<Tensor<'int32'>>()
+expectTypeOf(lessEqual(y, 1)).toEqualTypeOf<Tensor<'bool'>>()
+expectTypeOf(argmin(y, 0)).toEqualTypeOf<Tensor<'int32'>>()
+// @ts-expect-error floats only
+sin(y)
+// @ts-expect-error bools only
+logicalAnd(x, x)
 // @ts-expect-error a typed array that does not hold the dtype
 tensor(new Float32Array(2), { shape: [2], dtype: 'int32' })
 // @ts-expect-error words

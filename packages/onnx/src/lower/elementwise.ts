@@ -2,7 +2,7 @@
 import { type AnyTensor, type DType, isFloat, sameShape, type Shape } from '@beyondgrad/tensor'
 import { affine } from './contract.ts'
 import { convolution, isNative } from './convolution.ts'
-import type { Emitter, Value } from './emitter.ts'
+import type { Value } from './emitter.ts'
 import { singleNumber } from './number.ts'
 import { cast, pointwise } from './pointwise.ts'
 import type { Lowering, Rule, Rules } from './rule.ts'
@@ -63,7 +63,7 @@ const extremum =
 const pow: Rule = (node, [a, b], { emit }) => {
   const exponent = singleNumber(node.inputs[1]!)
   // Only then does the result have the shape of the base.
-  if (exponent !== undefined && b!.shape.length <= a!.shape.length && isFloat(node.dtype)) {
+  if (exponent !== undefined && b!.shape.length <= a!.shape.length) {
     if (exponent === 2) return pointwise(emit, 'Mul', [a!, a!])
     if (exponent === -1) return pointwise(emit, 'Reciprocal', [a!])
   }
