@@ -74,6 +74,16 @@ describe('transcendental functions', () => {
     await expectAgreement([of(odd), of(wide)])
   })
 
+  it('keeps the digits of small results', () => {
+    const tiny = tensor([1e-6, -3e-6])
+    return expectAgreement([
+      ops.mul(ops.expm1(tiny), 1e6),
+      ops.mul(ops.log1p(tiny), 1e6),
+      ops.mul(ops.softplus(tensor([-20, -15])), Math.exp(15)),
+      ops.mul(ops.elu(tiny), 1e6),
+    ])
+  })
+
   it('of any shape', () =>
     fc.assert(
       fc.asyncProperty(shapes, seeds, async (shape, seed) => {

@@ -1,10 +1,10 @@
 /** @file Lazy tensors: build expressions, then `evaluate` or `compile` them on an engine. */
-export * from './activations.ts'
-export * from './aggregates.ts'
 export * from './capture.ts'
 export * from './composite.ts'
 export * from './compile.ts'
 export * from './compositions.ts'
+export * from './compositions/activations.ts'
+export * from './compositions/aggregates.ts'
 export * from './compositions/arrange.ts'
 export * from './compositions/conv-transpose.ts'
 export * from './compositions/einsum.ts'

@@ -98,14 +98,20 @@ export function trunc(x: Tensor): Tensor {
   return where(less(x, 0), ceil(x), floor(x))
 }
 
+/** Where x is so small that 1 + x, or the difference of eˣ and 1, would lose its digits. */
+const isSmall = (x: Tensor): Tensor<'bool'> => less(abs(x), 0.5)
+
 /** eˣ − 1, exact near zero, where the difference would cancel. */
 export function expm1(x: Tensor): Tensor {
-  return mul(tanh(mul(x, 0.5)), add(exp(x), 1))
+  const near = isSmall(x)
+  const small = where(near, x, 0)
+  // Further out this product is exact, too, but its derivative is not.
+  return where(near, mul(tanh(mul(small, 0.5)), add(exp(small), 1)), sub(exp(x), 1))
 }
 
 /** log(1 + x), exact near zero, where 1 + x would round. */
 export function log1p(x: Tensor): Tensor {
-  const near = less(abs(x), 0.5)
+  const near = isSmall(x)
   const small = where(near, x, 0)
   return where(near, mul(atanh(div(small, add(small, 2))), 2), log(add(where(near, 0, x), 1)))
 }

@@ -1,12 +1,12 @@
 /** @file Reductions that are functions over primitives. */
-import { type DType, isFloat } from './dtype.ts'
-import { BeyondgradError } from './errors.ts'
-import type { AnyTensor, Tensor } from './node.ts'
-import { abs, cast, equal, greater, mul, neg, sqrt, square, sub, where } from './ops/elementwise.ts'
-import { demandBool, logicalNot } from './ops/logical.ts'
-import { pad, reshape, slice } from './ops/movement.ts'
-import { argmax, max, sum } from './ops/reduce.ts'
-import { normalizeAxes } from './shape.ts'
+import { type DType, isFloat } from '../dtype.ts'
+import { BeyondgradError } from '../errors.ts'
+import type { AnyTensor, Tensor } from '../node.ts'
+import { abs, cast, equal, greater, mul, neg, sqrt, square, sub, where } from '../ops/elementwise.ts'
+import { demandBool, logicalNot } from '../ops/logical.ts'
+import { pad, reshape, slice } from '../ops/movement.ts'
+import { argmax, max, sum } from '../ops/reduce.ts'
+import { normalizeAxes } from '../shape.ts'
 
 /** Whether reduced axes stay, with size 1. */
 export interface ReduceOptions {

@@ -2,7 +2,7 @@
  * @file Activation functions, with the parameters and default values of PyTorch. They are exact for small and large
  * arguments, and what `where` does not choose is kept finite, so that no derivative turns into NaN.
  */
-import type { Tensor } from './node.ts'
+import type { Tensor } from '../node.ts'
 import {
   abs,
   add,
@@ -17,9 +17,9 @@ import {
   sigmoid,
   tanh,
   where,
-} from './ops/elementwise.ts'
-import { clip } from './compositions.ts'
-import { atanh, erf, expm1 } from './ops/transcendental.ts'
+} from '../ops/elementwise.ts'
+import { clip } from '../compositions.ts'
+import { atanh, erf, expm1 } from '../ops/transcendental.ts'
 
 const positive = (x: Tensor): Tensor<'bool'> => greater(x, 0)
 
