@@ -7,7 +7,18 @@ import type { Tensor } from '@tensorflow/tfjs-core'
 import { kernelOf } from './kernels/index.ts'
 import type { Kernel } from './kernels/kernel.ts'
 
-const growing = ['add', 'sub', 'mul', 'neg', 'abs', 'square', 'sum', 'scatterAdd', 'scatterElementsAdd']
+const growing = [
+  'add',
+  'sub',
+  'mul',
+  'neg',
+  'abs',
+  'square',
+  'sum',
+  'cumsum',
+  'scatterAdd',
+  'scatterElementsAdd',
+]
 
 /** Somewhat below 2³¹, since float32 rounds. */
 const limit = 2 ** 31 - 2 ** 10
@@ -15,6 +26,7 @@ const limit = 2 ** 31 - 2 ** 10
 /** Computes the largest size among the elements of an int64 result; undefined if they can't overflow. */
 export function overflowCheckOf(node: AnyTensor): Kernel | undefined {
   if (node.dtype !== 'int64') return undefined
+  if (node.op.name === 'div') return byMinusOne
   const cast = node.op.name === 'cast' && node.inputs[0]!.dtype === 'float32'
   if (!cast && !growing.includes(node.op.name)) return undefined
   const kernel: Kernel = cast ? (_tf, [x]) => x! : kernelOf({ ...floatOf(node) })
@@ -28,6 +40,12 @@ export function overflowCheckOf(node: AnyTensor): Kernel | undefined {
         ),
       ),
     )
+}
+
+/** Only a quotient by -1 can be too large: that of the least integer. */
+const byMinusOne: Kernel = (tf, [a, b]) => {
+  const dividend = tf.abs(tf.cast(a!, 'float32'))
+  return tf.max(tf.mul(dividend, tf.cast(tf.equal(b!, tf.scalar(-1, 'int32')), 'float32')))
 }
 
 /** The signature of the same op on floating-point numbers, which is all that a kernel looks at. */

@@ -1,5 +1,6 @@
 /** @file Graphs written as files for everybody: no operators but the standard ones, same results as the reference engine. */
 
+import * as ops from '@beyondgrad/tensor'
 import {
   add,
   type AnyTensor,
@@ -90,6 +91,52 @@ describe('toOnnx', () => {
         ]
       },
     ))
+
+  it('writes functions, logic, remainders and reductions', () =>
+    expectSame(
+      [
+        [4, 5],
+        [2, 4, 5],
+      ],
+      ([x, y]) => [
+        ...[ops.sin, ops.tan, ops.atan, ops.sinh, ops.asinh, ops.erf, ops.floor, ops.round].map((of) =>
+          of(x!),
+        ),
+        ops.mod(x!, add(y!, 0.25)),
+        ops.lessEqual(x!, y!),
+        ops.logicalXor(greater(x!, 0), greater(y!, 1)),
+        ops.cumsum(transposeLast(y!), 1, { reverse: true }),
+        ops.min(y!, [0, 2]),
+        ops.prod(y!, [0]),
+        ops.logSumExp(y!, [1, 2]),
+        ops.norm(y!, [1]),
+        ops.gelu(x!),
+        ops.floorDivide(cast(x!, 'int32'), cast(y!, 'int32')),
+        ops.max(cast(y!, 'int64'), [1]),
+        ops.sum(cast(y!, 'int64'), [1]),
+      ],
+    ))
+
+  it.each<readonly [string, (x: Tensor, y: Tensor) => AnyTensor, readonly string[]]>([
+    ['lessEqual', (x, y) => ops.lessEqual(x, y), ['LessOrEqual']],
+    ['greaterEqual', (x, y) => ops.greaterEqual(x, y), ['GreaterOrEqual']],
+    ['notEqual', (x, y) => ops.notEqual(x, y), ['Equal', 'Not']],
+    ['rem', (x, y) => ops.rem(x, y), ['Mod']],
+    ['cumsum', (x) => ops.cumsum(x, 0), ['CumSum']],
+    ['clip', (x) => ops.clip(x, 0, 1), ['Max', 'Min']],
+  ])('writes %s without detours', (_name, of, expected) => {
+    const [x, y] = [placeholder([2, 3]), placeholder([3])]
+    const { bytes } = toOnnx({ inputs: [x, y], outputs: [of(x, y)] })
+    expect(parseModel(bytes).graph!.node.map(({ opType }) => opType)).toEqual(expected)
+  })
+
+  it('writes an integer division by a number as it is, and by a tensor never by 0', () => {
+    const [x, y] = [placeholder([3], 'int32'), placeholder([3], 'int32')]
+    const written = (node: AnyTensor): string[] =>
+      parseModel(toOnnx({ inputs: [x, y], outputs: [node] }).bytes).graph!.node.map(({ opType }) => opType)
+    expect(written(ops.div(x, 3))).toEqual(['Div'])
+    expect(written(ops.div(x, y))).toEqual(['Equal', 'Equal', 'Or', 'Where', 'Div', 'Where', 'Mul'])
+  })
 
   it('writes windows', () =>
     expectSame(

@@ -2,11 +2,14 @@
 export * from './capture.ts'
 export * from './composite.ts'
 export * from './compile.ts'
-export * from './compositions.ts'
+export * from './compositions/activations.ts'
+export * from './compositions/aggregates.ts'
 export * from './compositions/arrange.ts'
 export * from './compositions/conv-transpose.ts'
 export * from './compositions/einsum.ts'
+export * from './compositions/padding.ts'
 export * from './compositions/pooling.ts'
+export * from './compositions/softmax.ts'
 export { type DataOf, type DType, dtypeOf, type HostArray, isFloat, type NDArray } from './dtype.ts'
 export * from './engine.ts'
 export * from './errors.ts'
@@ -43,7 +46,6 @@ export {
   minimum,
   mul,
   neg,
-  type Operand,
   pow,
   reciprocal,
   relu,
@@ -74,12 +76,28 @@ export {
   unsqueeze,
   zeros,
 } from './ops/movement.ts'
+export {
+  greaterEqual,
+  isFinite,
+  isInfinite,
+  isNaN,
+  lessEqual,
+  logicalAnd,
+  logicalNot,
+  logicalOr,
+  logicalXor,
+  notEqual,
+} from './ops/logical.ts'
+export type { Operand } from './ops/pointwise.ts'
 export * from './ops/pool.ts'
 export type { Indices } from './ops/positions.ts'
-export { argmax, max, mean, sum, sumTo } from './ops/reduce.ts'
+export { argmax, max, mean, min, sum, sumTo } from './ops/reduce.ts'
 export { scatterAdd, scatterAddAt, scatterElementsAdd, scatterElementsAddAt } from './ops/scatter.ts'
 export * from './ops/scatter-reduce.ts'
 export * from './ops/sort.ts'
+export * from './ops/remainder.ts'
+export * from './ops/scan.ts'
+export * from './ops/transcendental.ts'
 export * from './ops/window.ts'
 export { type Distribution, fillRandom, type RandomSource } from './random.ts'
 export { referenceEngine } from './reference.ts'

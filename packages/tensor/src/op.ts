@@ -41,6 +41,7 @@ export type OpFamily =
   | 'leaf'
   | 'elementwise'
   | 'reduce'
+  | 'scan'
   | 'movement'
   | 'contract'
   | 'window'

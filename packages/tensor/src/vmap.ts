@@ -124,6 +124,8 @@ const familyRules: Partial<Record<string, BatchRule>> = {
 }
 
 const rules: Partial<Record<string, BatchRule>> = {
+  cumsum: ({ node, inputs }) =>
+    build(node.op, inputs, { ...node.attributes, axis: (node.attributes.axis as number) + 1 }),
   guard: ({ node, inputs }) => build(node.op, inputs, node.attributes),
   reshape: ({ node, inputs, size }) => reshape(inputs[0]!, [size, ...node.shape]),
   transpose: ({ node, inputs }) =>

@@ -3,15 +3,24 @@ import { expectTypeOf } from 'vitest'
 import {
   add,
   cast,
+  argmin,
+  clip,
   compile,
+  cumsum,
+  div,
   type Evaluated,
   evaluate,
   gather,
   hold,
   intTensor,
+  lessEqual,
+  logicalAnd,
+  min,
+  mod,
   type NamedMap,
   type NDArray,
   scatterElements,
+  sin,
   tensor,
   type Tensor,
   topK,
@@ -39,6 +48,17 @@ expectTypeOf(topK(y, 1)).toEqualTypeOf<{
 gather(x, x)
 // @ts-expect-error updates have the dtype of what they are written to
 scatterElements(x, y, y, 0)
+expectTypeOf(div(y, 2)).toEqualTypeOf<Tensor<'int32'>>()
+expectTypeOf(mod(y, y)).toEqualTypeOf<Tensor<'int32'>>()
+expectTypeOf(min(y)).toEqualTypeOf<Tensor<'int32'>>()
+expectTypeOf(cumsum(y, 0)).toEqualTypeOf<Tensor<'int32'>>()
+expectTypeOf(clip(y, 0)).toEqualTypeOf<Tensor<'int32'>>()
+expectTypeOf(lessEqual(y, 1)).toEqualTypeOf<Tensor<'bool'>>()
+expectTypeOf(argmin(y, 0)).toEqualTypeOf<Tensor<'int32'>>()
+// @ts-expect-error floats only
+sin(y)
+// @ts-expect-error bools only
+logicalAnd(x, x)
 // @ts-expect-error a typed array that does not hold the dtype
 tensor(new Float32Array(2), { shape: [2], dtype: 'int32' })
 // @ts-expect-error words

@@ -24,6 +24,11 @@ function difference(
   }
   for (let i = 0; i < expected.length; i++) {
     const [a, b] = [Number(found[i]), Number(expected[i])]
+    // Large integers that differ may be the same as numbers.
+    const differ = found[i] !== expected[i] && typeof found[i] === typeof expected[i]
+    if (typeof found[i] === 'bigint' && differ && rtol === 0 && atol === 0) {
+      return `element [${position(i, shape).join(', ')}] is ${found[i]} instead of ${expected[i]}`
+    }
     if (a === b || (a !== a && b !== b)) continue
     if (Math.abs(a - b) <= rtol * Math.abs(b) + atol * scale) continue
     return `element [${position(i, shape).join(', ')}] is ${a} instead of ${b}`

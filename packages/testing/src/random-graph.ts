@@ -8,6 +8,7 @@ import { elementwise } from './operations/elementwise.ts'
 import { gathers } from './operations/gather.ts'
 import type { Operation, Pool } from './operations/operation.ts'
 import { structural } from './operations/structural.ts'
+import { transcendental } from './operations/transcendental.ts'
 import { windows } from './operations/window.ts'
 import { numbers, randomTensor } from './random-numbers.ts'
 
@@ -16,13 +17,29 @@ const table: Readonly<Record<string, Operation>> = {
   ...structural,
   ...windows,
   ...gathers,
+  ...transcendental,
 }
 
 /** Names of the ops that random graphs are made of. */
 export const operations: readonly string[] = /* @__PURE__ */ Object.keys(table)
 
-/** Ops whose value jumps: their derivative is zero, and says nothing of the jumps. */
-export const jumping: readonly string[] = ['sign', 'equal', 'less', 'greater', 'cast', 'argmax', 'topIndices']
+/** Ops whose value jumps, of which their derivative says nothing. */
+export const jumping: readonly string[] = [
+  'sign',
+  'floor',
+  'ceil',
+  'round',
+  'rem',
+  'equal',
+  'less',
+  'greater',
+  'logicalNot',
+  'logicalAnd',
+  'logicalOr',
+  'cast',
+  'argmax',
+  'topIndices',
+]
 
 export interface RandomGraphOptions {
   /** Determines every choice. */
@@ -74,7 +91,10 @@ export interface RandomInputOptions {
 export function randomInputs({ seed, empty = false }: RandomInputOptions): Tensor[] {
   const random = numbers(seed)
   const sizes = (rank: number): number[] => Array.from({ length: rank }, () => random.between(1, 4))
-  const any = sizes(random.integer(4))
+  // Many axes are short ones, or there would be many elements.
+  const any = random.chance(0.15)
+    ? Array.from({ length: random.between(5, 8) }, () => random.between(1, 2))
+    : sizes(random.integer(4))
   if (empty && any.length > 0 && random.chance(0.5)) any[random.integer(any.length)] = 0
   const shapes = [
     sizes(2),

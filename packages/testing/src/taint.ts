@@ -36,6 +36,7 @@ export function taintsOf(
 }
 
 const multilinear = new Set([
+  'cumsum',
   'matmul',
   'conv',
   'convInput',

@@ -17,6 +17,15 @@ describe('random graphs', () => {
     expect(opsWithRules().filter((name) => !seen.has(name))).toEqual([])
   })
 
+  it('have tensors of every rank from 0 to 8', () => {
+    const ranks = new Set<number>()
+    for (const seed of seeds) {
+      const inputs = randomInputs({ seed })
+      for (const x of [...inputs, ...randomExpressions(inputs, { seed })]) ranks.add(x.shape.length)
+    }
+    expect([...ranks].sort()).toEqual([0, 1, 2, 3, 4, 5, 6, 7, 8])
+  })
+
   it('are made of the operations that are asked for, each of which finds something to work on', () => {
     for (const name of operations) {
       const made = seeds.flatMap((seed) =>

@@ -1,4 +1,4 @@
-/** @file Rules of elementwise ops: first and second partial derivatives; the rest follows from them. */
+/** @file Rules of elementwise arithmetic, comparison, selection and casts. */
 import {
   type AnyTensor,
   cast,
@@ -19,45 +19,8 @@ import {
   type Tensor,
   where,
 } from '@beyondgrad/tensor'
-import { broadcastLabels } from './labels.ts'
-import type { Partial, Rule } from './rule.ts'
-
-interface Derivatives {
-  readonly partial: (z: Tensor, x: readonly Tensor[], i: number) => Partial
-  /** Undefined: all second derivatives are zero. */
-  readonly second?: (z: Tensor, x: readonly Tensor[], i: number, j: number) => Partial
-}
-
-const values = (node: AnyTensor): readonly Tensor[] => node.inputs as readonly Tensor[]
-
-function times(g: Tensor, factor: Partial): Tensor | undefined {
-  if (typeof factor !== 'number') return mul(g, factor)
-  return factor === 0 ? undefined : factor === 1 ? g : factor === -1 ? neg(g) : mul(g, factor)
-}
-
-function elementwise({ partial, second }: Derivatives, vjp?: Rule['vjp']): Rule {
-  const first = (node: AnyTensor, i: number): Partial => partial(node as Tensor, values(node), i)
-  return {
-    labels: broadcastLabels,
-    curvature: second ? 'elementwise' : 'none',
-    selects: true,
-    partial: first,
-    second: (node, i, j) => second?.(node as Tensor, values(node), i, j) ?? 0,
-    vjp:
-      vjp ??
-      ((node, g, wanted) =>
-        node.inputs.map((input, i) => {
-          if (!wanted[i]) return undefined
-          const cotangent = times(g, first(node, i))
-          return cotangent && sumTo(cotangent, input.shape)
-        })),
-  }
-}
-
-const flat = elementwise({ partial: () => 0 })
-
-/** 1 where the condition holds: for piecewise linear ops. */
-const indicator = (condition: Tensor<'bool'>, like: Tensor): Tensor => cast(condition, like.dtype)
+import { elementwise, flat, indicator } from './partials.ts'
+import type { Rule } from './rule.ts'
 
 /** The derivative of aᵇ by a, taken `times`; where its factor b (b − 1) … is 0, no power of 0 may turn it into NaN. */
 function falling(a: Tensor, b: Tensor, times: 1 | 2): Tensor {
@@ -133,8 +96,8 @@ export const elementwiseRules: Readonly<Record<string, Rule>> = {
   }),
   where: elementwise(
     {
-      partial: (_z, [condition], i) => {
-        const first = cast(condition as AnyTensor, 'float32')
+      partial: (z, [condition], i) => {
+        const first = cast(condition as AnyTensor, z.dtype)
         return i === 0 ? 0 : i === 1 ? first : sub(1, first)
       },
     },

@@ -5,6 +5,7 @@ import { elementwiseRules } from './elementwise.ts'
 import { gatherRules } from './gather.ts'
 import type { Rule } from './rule.ts'
 import { structuralRules } from './structural.ts'
+import { transcendentalRules } from './transcendental.ts'
 import { windowRules } from './window.ts'
 
 const rules: Readonly<Record<string, Rule>> = {
@@ -12,6 +13,7 @@ const rules: Readonly<Record<string, Rule>> = {
   ...structuralRules,
   ...windowRules,
   ...gatherRules,
+  ...transcendentalRules,
 }
 
 /** The rule of a node's op. Composites have none unless they bring it: they are expanded first. */

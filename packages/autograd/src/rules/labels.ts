@@ -47,6 +47,12 @@ export const reductionLabels: LabelRule = {
   },
 }
 
+/** Every element depends on others along the op's axis, and on its own place everywhere else. */
+export const scanLabels: LabelRule = {
+  forward: (node, [label]) => (label!.axis === node.attributes.axis ? 'mixed' : label!),
+  backward: (node, label) => (label.axis === node.attributes.axis ? undefined : label),
+}
+
 export const reshapeLabels: LabelRule = {
   forward: (node, [label], samples) =>
     reshapeLabel(label!, node.inputs[0]!.shape, node.shape, samples) ?? 'opaque',

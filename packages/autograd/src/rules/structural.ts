@@ -3,6 +3,7 @@ import {
   type AnyTensor,
   cast,
   checkOf,
+  cumsum,
   div,
   equal,
   expand,
@@ -28,6 +29,7 @@ import {
   padLabels,
   reductionLabels,
   reshapeLabels,
+  scanLabels,
   sliceLabels,
   transposeLabels,
 } from './labels.ts'
@@ -52,21 +54,36 @@ function dilate(x: Tensor, axis: number, step: number): Tensor {
   return slice(padded, axis, 0, size === 0 ? 0 : (size - 1) * step + 1)
 }
 
+/** Ties share the cotangent equally. */
+const extremum: Rule = {
+  labels: reductionLabels,
+  curvature: 'none',
+  vjp: (node, g) => {
+    const x = node.inputs[0] as Tensor
+    const hit = cast(equal(x, reshape(node as Tensor, kept(node))), x.dtype)
+    const count = sum(hit, node.attributes.axes as readonly number[], { keep: true })
+    return [mul(div(hit, count), reshape(g, kept(node)))]
+  },
+}
+
 export const structuralRules: Readonly<Record<string, Rule>> = {
   sum: {
     labels: reductionLabels,
     curvature: 'none',
     vjp: (node, g) => [expand(reshape(g, kept(node)), shapeOf(node))],
   },
-  // Ties share the cotangent equally.
-  max: {
-    labels: reductionLabels,
+  max: extremum,
+  min: extremum,
+  cumsum: {
+    labels: scanLabels,
     curvature: 'none',
     vjp: (node, g) => {
-      const x = node.inputs[0] as Tensor
-      const hit = cast(equal(x, reshape(node as Tensor, kept(node))), 'float32')
-      const count = sum(hit, node.attributes.axes as readonly number[], { keep: true })
-      return [mul(div(hit, count), reshape(g, kept(node)))]
+      const { axis, exclusive, reverse } = node.attributes as {
+        axis: number
+        exclusive: boolean
+        reverse: boolean
+      }
+      return [cumsum(g, axis, { exclusive, reverse: !reverse })]
     },
   },
   argmax: { labels: reductionLabels, curvature: 'none', vjp: () => [undefined] },

@@ -3,7 +3,6 @@ import {
   type AnyTensor,
   constantData,
   type DType,
-  DTypeError,
   type HostArray,
   type Shape,
   sizeOf,
@@ -18,16 +17,16 @@ import type { Kernel, Rule } from './kernel.ts'
 const mostAxes = 4
 
 type Unary = (tf: Tf, x: Tensor) => Tensor
-type Binary = (tf: Tf, a: Tensor, b: Tensor) => Tensor
+export type Binary = (tf: Tf, a: Tensor, b: Tensor) => Tensor
 
-const unary =
+export const unary =
   (apply: Unary): Rule =>
   ({ shape }) =>
   (tf, [x]) =>
     shape.length <= mostAxes ? apply(tf, x!) : view(tf, apply(tf, view(tf, x!, [x!.size])), shape)
 
 /** @param writesOut whether operands that broadcast are written out first, unless they are one number */
-const binary =
+export const binary =
   (apply: Binary, writesOut = false): Rule =>
   ({ shape, inputs }) => {
     const merged = mergeAxes(
@@ -45,7 +44,7 @@ const binary =
   }
 
 /** What the wasm backend broadcasts twenty times slower than it computes. */
-const slowlyBroadcast = (apply: Binary): Rule => binary(apply, true)
+export const slowlyBroadcast = (apply: Binary): Rule => binary(apply, true)
 
 /** Shapes of operands with neighbouring axes merged that all of them have, or that the same of them lack. */
 function mergeAxes(shape: Shape, operands: readonly Shape[]): number[][] {
@@ -90,14 +89,6 @@ const isNumber = (node: AnyTensor): boolean => {
   return value !== undefined && value === value
 }
 
-/** Division and powers of integers round in a way of their own. */
-const floats =
-  (rule: Rule): Rule =>
-  (node) => {
-    if (node.dtype === 'float32') return rule(node)
-    throw new DTypeError(node.op.name, `tfjs takes float32 here, not ${node.dtype}; use cast(x, 'float32')`)
-  }
-
 /** Some unary kernels compute integers in floating point, which binary ones don't. */
 const exact =
   (floating: Unary, integer: Unary): Rule =>
@@ -105,6 +96,17 @@ const exact =
     unary(node.dtype === 'float32' ? floating : integer)(node)
 
 const minus: Unary = (tf, x) => tf.sub(tf.scalar(0, 'int32'), x)
+
+/**
+ * The cpu backend multiplies in double precision, which has room for 32 bits times 16: b is taken as hi · 2¹⁶ + lo.
+ */
+const wholeProduct: Binary = (tf, a, b) => {
+  if (tf.getBackend() !== 'cpu') return tf.mul(a, b)
+  const half = tf.scalar(2 ** 16, 'int32')
+  const low = tf.mod(b, half)
+  const high = tf.floorDiv(tf.sub(b, low), half)
+  return tf.add(tf.mul(a, low), tf.mul(tf.mul(a, high), half))
+}
 
 /** -1, 0, 1, or NaN, which TensorFlow.js takes for 0. */
 const sign: Rule = exact(
@@ -148,7 +150,7 @@ export const elementwise: Readonly<Record<string, Rule>> = {
   sqrt: unary((tf, x) => tf.sqrt(x)),
   square: exact(
     (tf, x) => tf.square(x),
-    (tf, x) => tf.mul(x, x),
+    (tf, x) => wholeProduct(tf, x, x),
   ),
   reciprocal: unary((tf, x) => tf.reciprocal(x)),
   tanh: unary((tf, x) => tf.tanh(x)),
@@ -156,14 +158,10 @@ export const elementwise: Readonly<Record<string, Rule>> = {
   relu: unary((tf, x) => tf.relu(x)),
   add: binary((tf, a, b) => tf.add(a, b)),
   sub: binary((tf, a, b) => tf.sub(a, b)),
-  mul: binary((tf, a, b) => tf.mul(a, b)),
-  div: floats(binary((tf, a, b) => tf.div(a, b))),
-  pow: floats(slowlyBroadcast((tf, a, b) => tf.pow(a, b))),
+  mul: binary((tf, a, b) => (a.dtype === 'int32' ? wholeProduct(tf, a, b) : tf.mul(a, b))),
+  pow: slowlyBroadcast((tf, a, b) => tf.pow(a, b)),
   maximum: extremum((tf, a, b) => tf.maximum(a, b)),
   minimum: extremum((tf, a, b) => tf.minimum(a, b)),
-  equal: slowlyBroadcast((tf, a, b) => tf.equal(a, b)),
-  less: slowlyBroadcast((tf, a, b) => tf.less(a, b)),
-  greater: slowlyBroadcast((tf, a, b) => tf.greater(a, b)),
   where,
   cast,
 }

@@ -3,20 +3,28 @@ import { type AnyTensor, BeyondgradError, sizeOf } from '@beyondgrad/tensor'
 import { typeOf } from '../data.ts'
 import { matmul } from './contract.ts'
 import { conv, convInput, convWeight } from './convolution.ts'
+import { division } from './division.ts'
 import { elementwise } from './elementwise.ts'
 import { gatherKernels } from './gather.ts'
 import type { Kernel, Rule } from './kernel.ts'
+import { logical } from './logical.ts'
 import { movement } from './movement.ts'
 import { avgPool, avgPoolVjp, maxPool, maxPoolJvp, maxPoolVjp } from './pool.ts'
-import { argmax, max, sum } from './reduce.ts'
+import { argmax, cumsum, max, min, sum } from './reduce.ts'
+import { transcendental } from './transcendental.ts'
 import { fold, unfold } from './window.ts'
 
 const rules: Readonly<Record<string, Rule>> = {
   ...elementwise,
+  ...division,
+  ...logical,
+  ...transcendental,
   ...movement,
   ...gatherKernels,
   argmax,
+  cumsum,
   max,
+  min,
   sum,
   matmul,
   unfold,

@@ -1,4 +1,4 @@
-/** @file Reductions: neighbouring axes that go are one axis, and go one such axis at a time, the last first. */
+/** @file Reductions and cumulative sums: neighbouring axes that go are one axis, and go one such axis at a time, the last first. */
 import { type AnyTensor, type Shape, sizeOf } from '@beyondgrad/tensor'
 import type { Tensor } from '@tensorflow/tfjs-core'
 import type { Tf } from '../backend.ts'
@@ -55,6 +55,16 @@ export const sum: Rule = reduction(sumMiddle)
 export const max: Rule = reduction((tf, x, outer, size, inner) =>
   tf.max(view(tf, x, [outer, size, inner]), 1),
 )
+
+export const min: Rule = reduction((tf, x, outer, size, inner) =>
+  tf.min(view(tf, x, [outer, size, inner]), 1),
+)
+
+export const cumsum: Rule = ({ inputs, attributes, shape }: AnyTensor) => {
+  const { axis, exclusive, reverse } = attributes as { axis: number; exclusive: boolean; reverse: boolean }
+  const three = around(inputs[0]!.shape, axis)
+  return (tf, [x]) => view(tf, tf.cumsum(view(tf, x!, three), 1, exclusive, reverse), shape)
+}
 
 /** NaN is never the largest. */
 export const argmax: Rule = ({ inputs, attributes, shape }: AnyTensor) => {

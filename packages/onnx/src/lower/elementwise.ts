@@ -1,8 +1,8 @@
-/** @file Elementwise operators. */
+/** @file Elementwise arithmetic, selection and casts. */
 import { type AnyTensor, type DType, isFloat, sameShape, type Shape } from '@beyondgrad/tensor'
 import { affine } from './contract.ts'
 import { convolution, isNative } from './convolution.ts'
-import type { Emitter, Value } from './emitter.ts'
+import type { Value } from './emitter.ts'
 import { singleNumber } from './number.ts'
 import { cast, pointwise } from './pointwise.ts'
 import type { Lowering, Rule, Rules } from './rule.ts'
@@ -16,14 +16,6 @@ const plain =
   (opType: string): Rule =>
   (_node, [a, b], { emit }) =>
     pointwise(emit, opType, [a!, b!])
-
-/** ONNX Runtime orders numbers only. */
-const comparison =
-  (opType: string): Rule =>
-  (_node, [a, b], { emit }) =>
-    pointwise(emit, opType, [ordered(emit, a!), ordered(emit, b!)], 'bool')
-
-const ordered = (emit: Emitter, x: Value): Value => (x.dtype === 'bool' ? cast(emit, x, 'int32') : x)
 
 /** A bias is added by the product or convolution that it follows. */
 const add: Rule = (node, [a, b], lowering) => {
@@ -51,17 +43,27 @@ function isAlong(shape: Shape, whole: Shape, axis: number): boolean {
   return shape.every((size, i) => size === (i === at ? whole[axis] : 1)) && at >= 0
 }
 
-const div: Rule = (node, [a, b], { emit }) => {
-  if (isFloat(node.dtype)) return pointwise(emit, 'Div', [a!, b!])
-  // An integer division by zero would end the process.
-  const quotient = pointwise(emit, 'Div', [cast(emit, a!, 'float64'), cast(emit, b!, 'float64')])
-  return cast(emit, quotient, node.dtype)
+/** ONNX Runtime takes the sign of the lower half of 64 bits. */
+const sign: Rule = (node, [x], { emit }) => {
+  if (node.dtype !== 'int64') return pointwise(emit, 'Sign', [x!])
+  const compared = (opType: string): Value =>
+    cast(emit, pointwise(emit, opType, [x!, emit.scalar('int64', 0)], 'bool'), 'int64')
+  return pointwise(emit, 'Sub', [compared('Greater'), compared('Less')])
 }
+
+/** ONNX Runtime compares the lower halves of 64 bits in its `Max` and `Min`, but all of them in its comparisons. */
+const extremum =
+  (opType: string, comparison: string): Rule =>
+  (node, [a, b], { emit }) => {
+    if (node.dtype !== 'int64') return pointwise(emit, opType, [a!, b!])
+    const chosen = pointwise(emit, comparison, [a!, b!], 'bool')
+    return pointwise(emit, 'Where', [chosen, a!, b!], 'int64')
+  }
 
 const pow: Rule = (node, [a, b], { emit }) => {
   const exponent = singleNumber(node.inputs[1]!)
   // Only then does the result have the shape of the base.
-  if (exponent !== undefined && b!.shape.length <= a!.shape.length && isFloat(node.dtype)) {
+  if (exponent !== undefined && b!.shape.length <= a!.shape.length) {
     if (exponent === 2) return pointwise(emit, 'Mul', [a!, a!])
     if (exponent === -1) return pointwise(emit, 'Reciprocal', [a!])
   }
@@ -98,7 +100,7 @@ function isPositive(node: AnyTensor): boolean {
 export const elementwiseRules: Rules = {
   neg: unary('Neg'),
   abs: unary('Abs'),
-  sign: unary('Sign'),
+  sign,
   exp: unary('Exp'),
   log: unary('Log'),
   sqrt: unary('Sqrt'),
@@ -110,13 +112,9 @@ export const elementwiseRules: Rules = {
   add,
   sub: plain('Sub'),
   mul: plain('Mul'),
-  div,
   pow,
-  maximum: plain('Max'),
-  minimum: plain('Min'),
-  equal: (_node, [a, b], { emit }) => pointwise(emit, 'Equal', [a!, b!], 'bool'),
-  less: comparison('Less'),
-  greater: comparison('Greater'),
+  maximum: extremum('Max', 'Greater'),
+  minimum: extremum('Min', 'Less'),
   where,
   cast: (node, [x], { emit }) => cast(emit, x!, node.attributes.to as DType),
 }

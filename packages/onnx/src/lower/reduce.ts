@@ -1,5 +1,5 @@
-/** @file Reductions. */
-import type { AnyTensor, DType } from '@beyondgrad/tensor'
+/** @file Reductions and cumulative sums. */
+import { type AnyTensor, isFloat } from '@beyondgrad/tensor'
 import { full } from './arrange.ts'
 import type { Emitter, Value } from './emitter.ts'
 import { without } from './layout.ts'
@@ -25,9 +25,10 @@ function reduce(emit: Emitter, opType: string, x: Value, node: AnyTensor): Value
 const sum: Rule = (node, [x], lowering) => {
   const { emit } = lowering
   if (x!.shape.includes(0)) return full(emit, node.dtype, node.shape, 0)
+  const isFloating = isFloat(node.dtype)
+  if (emit.contrib && !isFloating) return exactSum(emit, x!, node)
   const of = node.inputs[0]!
   const root = squared(of)
-  const isFloating = of.dtype === 'float32' || of.dtype === 'float64'
   if (root !== undefined && isFloating && lowering.uses(of) === 1) {
     const base = lowering.value(root)
     // Over other axes ReduceSumSquare is slower than the square and its sum.
@@ -35,6 +36,37 @@ const sum: Rule = (node, [x], lowering) => {
   }
   return reduce(emit, 'ReduceSum', x!, node)
 }
+
+/** ONNX Runtime adds integers in double precision, but multiplies matrices of them exactly, and wraps. */
+function exactSum(emit: Emitter, x: Value, node: AnyTensor): Value {
+  const matrix = reducedLast(emit, x, node)
+  const [rows, count] = matrix.shape as [number, number]
+  const ones = full(emit, x.dtype, [count, 1], 1)
+  return emit.reshape(emit.op('MatMul', [matrix, ones], { shape: [rows, 1], dtype: x.dtype }), node.shape)
+}
+
+/** A matrix [what stays, what is reduced]. */
+function reducedLast(emit: Emitter, x: Value, node: AnyTensor): Value {
+  const axes = node.attributes.axes as readonly number[]
+  const kept = [...x.shape.keys()].filter((axis) => !axes.includes(axis))
+  const sizes = (of: readonly number[]): number => of.reduce((size, axis) => size * x.shape[axis]!, 1)
+  return emit.reshape(emit.transpose(x, [...kept, ...axes]), [sizes(kept), sizes(axes)])
+}
+
+/** The first largest or smallest of 64-bit integers, of which ONNX Runtime's reductions see the lower halves. */
+function first(emit: Emitter, x: Value, node: AnyTensor, largest: boolean): { value: Value; index: Value } {
+  const matrix = reducedLast(emit, x, node)
+  const shape = [matrix.shape[0]!, 1]
+  const results = [x.dtype, 'int64' as const].map((dtype) => ({ shape, dtype }))
+  const attributes = { axis: 1, largest: Number(largest), sorted: 1 }
+  const [value, index] = emit.ops('TopK', [matrix, emit.ints([1])], results, attributes)
+  return { value: emit.reshape(value!, node.shape), index: emit.reshape(index!, node.shape) }
+}
+
+const extremum =
+  (opType: string, largest: boolean): Rule =>
+  (node, [x], { emit }) =>
+    node.dtype === 'int64' ? first(emit, x!, node, largest).value : reduce(emit, opType, x!, node)
 
 /** Whether the axes of a reduction are the last ones in memory. */
 function sumsLastAxes(emit: Emitter, x: Value, node: AnyTensor): boolean {
@@ -54,8 +86,8 @@ function squared(node: AnyTensor): AnyTensor | undefined {
 
 const argmax: Rule = (node, [x], { emit }) => {
   const [axis] = node.attributes.axes as readonly number[]
-  const computed: readonly DType[] = ['float32', 'float64', 'int32']
-  const of = computed.includes(x!.dtype) ? x! : cast(emit, x!, x!.dtype === 'bool' ? 'int32' : 'float64')
+  if (x!.dtype === 'int64') return cast(emit, first(emit, x!, node, true).index, 'int32')
+  const of = x!.dtype === 'bool' ? cast(emit, x!, 'int32') : x!
   const index = emit.op(
     'ArgMax',
     [of],
@@ -65,8 +97,19 @@ const argmax: Rule = (node, [x], { emit }) => {
   return cast(emit, index, 'int32')
 }
 
+const cumsum: Rule = (node, [x], { emit }) => {
+  const { axis, exclusive, reverse } = node.attributes
+  const { value, order } = emit.stored(x!)
+  const along = emit.scalar('int64', order[axis as number]!)
+  const attributes = { exclusive: Number(exclusive), reverse: Number(reverse) }
+  const result = emit.op('CumSum', [value, along], { shape: value.shape, dtype: value.dtype }, attributes)
+  return emit.transpose(result, order)
+}
+
 export const reduceRules: Rules = {
   sum,
-  max: (node, [x], { emit }) => reduce(emit, 'ReduceMax', x!, node),
+  max: extremum('ReduceMax', true),
+  min: extremum('ReduceMin', false),
   argmax,
+  cumsum,
 }

@@ -9,14 +9,17 @@ import {
 import { empty } from './arrange.ts'
 import { contractRules } from './contract.ts'
 import { convolutionRules } from './convolution.ts'
+import { divisionRules } from './division.ts'
 import { elementwiseRules } from './elementwise.ts'
 import { Emitter, type Value } from './emitter.ts'
 import { gatherRules } from './gather.ts'
+import { logicalRules } from './logical.ts'
 import { movementRules } from './movement.ts'
 import { poolRules } from './pool.ts'
 import { rectifyAfterPools } from './rectified-pool.ts'
 import { reduceRules } from './reduce.ts'
 import type { Lowering, Rules } from './rule.ts'
+import { transcendentalRules } from './transcendental.ts'
 import { windowRules } from './window.ts'
 
 export interface ToOnnxOptions {
@@ -44,6 +47,9 @@ export const opset = 20
 
 const rules: Rules = {
   ...elementwiseRules,
+  ...divisionRules,
+  ...logicalRules,
+  ...transcendentalRules,
   ...movementRules,
   ...reduceRules,
   ...contractRules,

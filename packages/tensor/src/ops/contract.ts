@@ -4,7 +4,7 @@ import { DTypeError, ShapeError } from '../errors.ts'
 import { build, type Tensor } from '../node.ts'
 import type { Op } from '../op.ts'
 import { broadcastShapes, formatShape, type Shape, sizeOf } from '../shape.ts'
-import { broadcastIndex } from './elementwise.ts'
+import { broadcastIndex } from './pointwise.ts'
 import { reshape } from './movement.ts'
 
 const batchOf = (shape: Shape): Shape => shape.slice(0, -2)

@@ -16,8 +16,8 @@ import {
   sizeOf,
   stridesOf,
 } from '../shape.ts'
-import { broadcastIndex } from './elementwise.ts'
 import { flip } from './flip.ts'
+import { broadcastIndex } from './pointwise.ts'
 
 const reshapeOp: Op = {
   name: 'reshape',

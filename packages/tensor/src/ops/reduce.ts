@@ -2,9 +2,10 @@
 import { allocate, type DType, isFloat } from '../dtype.ts'
 import { DTypeError, ShapeError } from '../errors.ts'
 import { type AnyTensor, build, type Tensor } from '../node.ts'
-import type { Dense, Op, Signature } from '../op.ts'
+import type { Op, Signature } from '../op.ts'
 import { formatShape, normalizeAxes, normalizeAxis, type Shape, sizeOf, stridesOf } from '../shape.ts'
-import { broadcastIndex, mul } from './elementwise.ts'
+import { mul } from './elementwise.ts'
+import { broadcastIndex } from './pointwise.ts'
 import { reshape } from './movement.ts'
 
 interface ReduceAttributes {
@@ -22,12 +23,21 @@ function targetIndex(shape: Shape, axes: readonly number[]): Int32Array {
   return broadcastIndex(reducedShape(shape, axes, true), shape)
 }
 
-function reduction(
-  name: string,
-  start: number,
-  join: (accumulated: number, x: number) => number,
-  emptyMeaning: boolean,
-): Op {
+type Scalar = number | bigint
+
+interface Reduction {
+  /** Where floats begin. */
+  readonly float: number
+  /** Where integers begin. */
+  readonly int32: number
+  readonly int64: bigint
+  readonly join: (accumulated: Scalar, x: Scalar) => Scalar
+  /** Whether nothing at all can be reduced. */
+  readonly emptyMeaning: boolean
+}
+
+/** Integers are joined as they are stored: int32 wraps at 32 bits, int64 at 64. */
+function reduction(name: string, { join, emptyMeaning, ...start }: Reduction): Op {
   return {
     name,
     family: 'reduce',
@@ -42,22 +52,39 @@ function reduction(
     kernel: ([x], attributes, output) => {
       const { axes } = attributes as unknown as ReduceAttributes
       const index = targetIndex(x!.shape, axes)
-      const sums = new Float64Array(sizeOf(output.shape)).fill(start)
-      for (let i = 0; i < index.length; i++) sums[index[i]!] = join(sums[index[i]!]!, Number(x!.data[i]))
-      return convert(sums, output.dtype)
+      const { dtype } = output
+      const joined = allocate(dtype, sizeOf(output.shape), 'float64')
+      const first = dtype === 'int64' ? start.int64 : dtype === 'int32' ? start.int32 : start.float
+      joined.fill(first as never)
+      for (let i = 0; i < index.length; i++) joined[index[i]!] = join(joined[index[i]!]!, x!.data[i]!)
+      return joined
     },
   }
 }
 
-function convert(values: Float64Array, dtype: DType): Dense['data'] {
-  if (isFloat(dtype)) return values
-  const target = allocate(dtype, values.length)
-  for (let i = 0; i < values.length; i++) target[i] = dtype === 'int64' ? BigInt(values[i]!) : values[i]!
-  return target
-}
+const least64 = -(2n ** 63n)
 
-const sumOp = reduction('sum', 0, (a, x) => a + x, true)
-const maxOp = reduction('max', -Infinity, (a, x) => (a !== a || x !== x ? NaN : x > a ? x : a), false)
+const sumOp = reduction('sum', {
+  float: 0,
+  int32: 0,
+  int64: 0n,
+  join: (a, x) => (a as number) + (x as number),
+  emptyMeaning: true,
+})
+const maxOp = reduction('max', {
+  float: -Infinity,
+  int32: -(2 ** 31),
+  int64: least64,
+  join: (a, x) => (x > a || x !== x ? x : a),
+  emptyMeaning: false,
+})
+const minOp = reduction('min', {
+  float: Infinity,
+  int32: 2 ** 31 - 1,
+  int64: -least64 - 1n,
+  join: (a, x) => (x < a || x !== x ? x : a),
+  emptyMeaning: false,
+})
 
 const argmaxOp: Op = {
   name: 'argmax',
@@ -73,10 +100,10 @@ const argmaxOp: Op = {
     const axis = (attributes.axes as readonly number[])[0]!
     const index = targetIndex(x!.shape, [axis])
     const inner = stridesOf(x!.shape)[axis]!
-    const best = new Float64Array(sizeOf(output.shape)).fill(-Infinity)
-    const target = new Int32Array(best.length)
+    const target = new Int32Array(sizeOf(output.shape))
+    const best = new Array<Scalar>(target.length).fill(-Infinity)
     for (let i = 0; i < index.length; i++) {
-      const value = Number(x!.data[i])
+      const value = x!.data[i]!
       if (value > best[index[i]!]!) {
         best[index[i]!] = value
         target[index[i]!] = Math.floor(i / inner) % x!.shape[axis]!
@@ -115,8 +142,18 @@ export function max<D extends DType>(
   return reduce(maxOp, x, axes, options?.keep ?? false)
 }
 
-/** Index of the first largest element along `axis`. */
-export function argmax(x: Tensor, axis: number, options?: { readonly keep?: boolean }): Tensor<'int32'> {
+/** Smallest element along `axes` (default: all). NaN wins. */
+export function min<D extends DType>(
+  x: Tensor<D>,
+  axes?: readonly number[],
+  options?: { readonly keep?: boolean },
+): Tensor<D> {
+  if (axes?.length === 0) return x
+  return reduce(minOp, x, axes, options?.keep ?? false)
+}
+
+/** Index of the first largest element along `axis`. NaN is never the largest. */
+export function argmax(x: AnyTensor, axis: number, options?: { readonly keep?: boolean }): Tensor<'int32'> {
   return reduce(argmaxOp, x, [normalizeAxis('argmax', axis, x.shape.length)], options?.keep ?? false)
 }
 

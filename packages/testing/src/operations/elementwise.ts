@@ -31,7 +31,7 @@ import {
 import type { Numbers } from '../random-numbers.ts'
 import { type Apply, broadcastSize, type Operation, pick, type Pool } from './operation.ts'
 
-const unary =
+export const unary =
   (apply: (x: Tensor) => Tensor): Apply =>
   (pool, random) => {
     const x = pick(pool.first, random)
@@ -46,9 +46,9 @@ function pair(pool: Pool, random: Numbers): readonly [Tensor, Tensor] | undefine
   return a && b && [a, b]
 }
 
-const exactly = (pool: Pool): Pool => ({ ...pool, first: pool.exact, tensors: pool.exact })
+export const exactly = (pool: Pool): Pool => ({ ...pool, first: pool.exact, tensors: pool.exact })
 
-const binary =
+export const binary =
   (apply: (a: Tensor, b: Tensor) => Tensor): Apply =>
   (pool, random) => {
     const operands = pair(pool, random)
@@ -85,7 +85,7 @@ const rounded: Apply = (pool, random) => {
 }
 
 /** At least a half. */
-const positive = (x: Tensor): Tensor => square(x).add(0.5)
+export const positive = (x: Tensor): Tensor => square(x).add(0.5)
 
 export const elementwise: Readonly<Record<string, Operation>> = {
   neg: { apply: unary((x) => neg(x)), exact: true },

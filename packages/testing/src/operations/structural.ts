@@ -3,10 +3,12 @@ import {
   argmax,
   cast,
   concat,
+  cumsum,
   expand,
   matmul,
   max,
   mean,
+  min,
   pad,
   reshape,
   type Shape,
@@ -43,6 +45,18 @@ const largestPosition: Apply = (pool, random) => {
   return x && cast(argmax(x, random.integer(x.shape.length), { keep: random.chance(0.3) }), 'float32')
 }
 
+const accumulated: Apply = (pool, random) => {
+  const x = pick(pool.first, random, hasAxes)
+  if (x === undefined) return undefined
+  return cumsum(x, random.integer(x.shape.length), {
+    exclusive: random.chance(0.4),
+    reverse: random.chance(0.4),
+  })
+}
+
+/** Engines work with so many. */
+const mostAxes = 8
+
 /** Sizes with the demanded product, in random order, some of them 1. */
 function factors(size: number, random: Numbers): number[] {
   const parts: number[] = []
@@ -53,7 +67,7 @@ function factors(size: number, random: Numbers): number[] {
     left /= part
   }
   if (random.chance(0.3)) parts.splice(random.integer(parts.length + 1), 0, 1)
-  return parts.slice(0, 6)
+  return parts.slice(0, mostAxes)
 }
 
 const reshaped: Apply = (pool, random) => {
@@ -74,7 +88,7 @@ const transposed: Apply = (pool, random) => {
 }
 
 const expanded: Apply = (pool, random) => {
-  const x = pick(pool.first, random, (t) => t.shape.length < 5)
+  const x = pick(pool.first, random, (t) => t.shape.length < mostAxes)
   if (x === undefined) return undefined
   const inner = x.shape.map((d) => (d === 1 && random.chance(0.7) ? random.between(2, 3) : d))
   const shape = random.chance(0.4) ? [random.between(1, 3), ...inner] : inner
@@ -113,7 +127,7 @@ const joined: Apply = (pool, random) => {
 }
 
 const widened: Apply = (pool, random) => {
-  const x = pick(pool.first, random, (t) => t.shape.length < 5)
+  const x = pick(pool.first, random, (t) => t.shape.length < mostAxes)
   return x && unsqueeze(x, [random.integer(x.shape.length + 1)])
 }
 
@@ -160,7 +174,15 @@ export const structural: Readonly<Record<string, Operation>> = {
     ),
     exact: true,
   },
+  min: {
+    apply: reduction(
+      (x, axes, options) => min(x, axes, options),
+      (x) => hasAxes(x) && isFilled(x),
+    ),
+    exact: true,
+  },
   argmax: { apply: largestPosition },
+  cumsum: { apply: accumulated },
   reshape: { apply: reshaped, exact: true },
   transpose: { apply: transposed, exact: true },
   expand: { apply: expanded, exact: true },

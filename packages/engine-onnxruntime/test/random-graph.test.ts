@@ -1,0 +1,14 @@
+/** @file The contract of engines, generated graphs and their gradients, against the reference engine. */
+import { checkEngine, operations } from '@beyondgrad/testing'
+import { describe, expect, it } from 'vitest'
+import { native } from './against-reference.ts'
+
+describe('the engine', () => {
+  it('agrees with the reference engine on graphs of all ops', async () => {
+    await expect(checkEngine(native, { graphs: 150 })).resolves.toBeUndefined()
+  })
+
+  it('agrees with it op by op', async () => {
+    for (const op of operations) await checkEngine(native, { graphs: 8, operations: [op], seed: 1000 })
+  })
+})
