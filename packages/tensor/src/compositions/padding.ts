@@ -37,9 +37,13 @@ export function padWith<D extends DType>(
     const grown = pad(x, before.map(positive), after.map(positive), value)
     return cropped(grown, before, after)
   }
-  const around = sides[mode] as ((x: Tensor<D>, axis: number, count: number) => [Tensor<D>, Tensor<D>]) | undefined
+  const around = sides[mode] as
+    ((x: Tensor<D>, axis: number, count: number) => [Tensor<D>, Tensor<D>]) | undefined
   if (around === undefined) {
-    throw new ShapeError('padWith', `there is no mode "${String(mode)}"; use constant, ${Object.keys(sides).join(', ')}`)
+    throw new ShapeError(
+      'padWith',
+      `there is no mode "${String(mode)}"; use constant, ${Object.keys(sides).join(', ')}`,
+    )
   }
   const whole = x.shape.reduce<Tensor<D>>((y, size, axis) => {
     const [head, tail] = [positive(before[axis]!), positive(after[axis]!)]
@@ -62,7 +66,11 @@ export function padWith<D extends DType>(
 
 const positive = (n: number): number => Math.max(0, n)
 
-function cropped<D extends DType>(x: Tensor<D>, before: readonly number[], after: readonly number[]): Tensor<D> {
+function cropped<D extends DType>(
+  x: Tensor<D>,
+  before: readonly number[],
+  after: readonly number[],
+): Tensor<D> {
   return before.reduce((y, head, axis) => {
     const start = Math.max(0, -head)
     const end = y.shape[axis]! - Math.max(0, -after[axis]!)
