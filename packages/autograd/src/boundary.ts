@@ -16,6 +16,7 @@ import {
   zeros,
 } from '@beyondgrad/tensor'
 import * as contraction from './contraction.ts'
+import * as indexed from './indexed-contraction.ts'
 import { type Boundary, layoutOf } from './layouts/index.ts'
 import { parameterMap, type ParameterPath } from './parameter-path.ts'
 import { ruleOf } from './rules/index.ts'
@@ -27,7 +28,7 @@ import type { DirectFactors, Use } from './use.ts'
  * @param cotangent of the boundary node; [V, ...] for columns
  */
 export function useOf(at: Boundary, path: ParameterPath, cotangent: Tensor, columns: boolean): Use {
-  const { factors, toOperand, fromOperand, total, key } = layoutOf(at, cotangent, columns)
+  const { factors, toOperand, fromOperand, total, kronecker, key } = layoutOf(at, cotangent, columns)
   const { selects, pull } = parameterMap(path)
   return {
     factors,
@@ -35,6 +36,7 @@ export function useOf(at: Boundary, path: ParameterPath, cotangent: Tensor, colu
     selects,
     path,
     ...(total && !columns && { total }),
+    ...(kronecker && { kronecker }),
     ...(fromOperand && {
       lay: (vector: Tensor) =>
         fromOperand(substitute([path.operand], new Map([[path.leaf, vector]]))[0] as Tensor),
@@ -56,6 +58,9 @@ export function diagonalUse(at: Boundary, path: ParameterPath, diagonal: Tensor)
   if (layout.factors.kind === 'outer') {
     const { cotangent, input } = layout.factors
     return pull(layout.toOperand(contraction.total(cotangent, square(input)), 0), 0)
+  }
+  if (layout.factors.kind === 'indexed') {
+    return pull(layout.toOperand(indexed.total(layout.factors.cotangent, layout.factors), 0), 0)
   }
   if (rule.partial === undefined && node.op.name !== 'expand') return undefined
   const slope = rule.partial?.(node, operand) ?? 1

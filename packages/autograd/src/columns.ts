@@ -13,6 +13,7 @@ import {
   zeros,
 } from '@beyondgrad/tensor'
 import * as contraction from './contraction.ts'
+import * as indexed from './indexed-contraction.ts'
 import { type KroneckerFactors, kroneckerFactors, type KroneckerMode } from './kronecker.ts'
 import { materialized, multipliedOut, sumOf, type Use } from './use.ts'
 
@@ -112,7 +113,12 @@ function weightedSquares({ uses, weight }: WeightedUse): Tensor {
 }
 
 function squaresOf({ factors }: Use, weight: Tensor | undefined): Tensor {
-  return factors.kind === 'outer'
-    ? contraction.sumOfSquares(factors.cotangent, factors.input, weight)
-    : sum(contraction.weighted(square(factors.perSample), weight), [0, 1])
+  switch (factors.kind) {
+    case 'outer':
+      return contraction.sumOfSquares(factors.cotangent, factors.input, weight)
+    case 'indexed':
+      return indexed.sumOfSquares(factors, weight)
+    case 'direct':
+      return sum(contraction.weighted(square(factors.perSample), weight), [0, 1])
+  }
 }

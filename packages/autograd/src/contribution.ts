@@ -14,7 +14,16 @@ import {
   transposeLast,
 } from '@beyondgrad/tensor'
 import * as contraction from './contraction.ts'
-import { type Factors, materialized, type OuterFactors, perSampleOf, sumOf, type Use } from './use.ts'
+import * as indexed from './indexed-contraction.ts'
+import {
+  type Factors,
+  type IndexedFactors,
+  materialized,
+  type OuterFactors,
+  perSampleOf,
+  sumOf,
+  type Use,
+} from './use.ts'
 
 /** What each of N samples contributes to one parameter's gradient; with the scale of the loss in it. */
 export interface Contribution {
@@ -82,9 +91,14 @@ export function contributionOf(
 
 function reductionsOf(use: Use, samples: number): Reductions {
   const { factors } = use
-  return factors.kind === 'outer'
-    ? factored(use, factors, samples)
-    : multipliedOut(use, factors.perSample, samples)
+  switch (factors.kind) {
+    case 'outer':
+      return factored(use, factors, samples)
+    case 'indexed':
+      return byRows(use, factors)
+    case 'direct':
+      return multipliedOut(use, factors.perSample, samples)
+  }
 }
 
 function factored(use: Use, factors: OuterFactors, samples: number): Reductions {
@@ -104,6 +118,23 @@ function factored(use: Use, factors: OuterFactors, samples: number): Reductions 
       use.lay === undefined
         ? rowsTimes(use.place(perSampleOf(factors), 1), vector, samples)
         : contraction.dot(cotangent, input, use.lay(vector)),
+  }
+}
+
+function byRows(use: Use, factors: IndexedFactors): Reductions {
+  const { cotangent } = factors
+  return {
+    weightedSum: (weights) =>
+      use.place(indexed.total(mul(cotangent, alongSamples(weights, cotangent)), factors), 0),
+    materialize: () => use.place(perSampleOf(factors), 1),
+    squaredNorm: () => indexed.squaredNorm(factors),
+    sumOfSquares: () => use.place(indexed.sumOfSquares(factors), 0),
+    centredSumOfSquares: () => use.place(indexed.centredSumOfSquares(factors), 0),
+    gram: () => indexed.gram(factors),
+    dot: (vector) =>
+      use.lay === undefined
+        ? rowsTimes(use.place(perSampleOf(factors), 1), vector, cotangent.shape[0]!)
+        : indexed.dot(factors, use.lay(vector)),
   }
 }
 

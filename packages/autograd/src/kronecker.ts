@@ -8,7 +8,9 @@ import {
   formatShape,
   matmul,
   mul,
+  ones,
   reshape,
+  scatterAddAt,
   sizeOf,
   sum,
   type Tensor,
@@ -16,7 +18,7 @@ import {
   transposeLast,
 } from '@beyondgrad/tensor'
 import { weighted } from './contraction.ts'
-import { type OuterFactors, perSampleOf, type Use } from './use.ts'
+import { type IndexedFactors, type OuterFactors, perSampleOf, type Use } from './use.ts'
 
 /**
  * What becomes of the L positions that share a weight: each by itself (`expand`), summed or averaged first (`reduce`;
@@ -28,7 +30,7 @@ export type KroneckerMode = 'expand' | 'reduce' | 'backpack'
 export interface KroneckerFactors {
   /** B: [O, O], or [G, O, O] for a weight of G groups. */
   readonly output: Tensor
-  /** A: [I, I], or [G, I, I]. */
+  /** A: [I, I], or [G, I, I]; for a table that is read by index its diagonal [rows], how often each row is read. */
   readonly input?: Tensor
 }
 
@@ -69,6 +71,8 @@ export function kroneckerFactors(
   name: string,
   shape: readonly number[],
 ): KroneckerFactors {
+  const table = chunks[0]?.use.factors
+  if (table?.kind === 'indexed') return ofTable(chunks, table)
   const outer = chunks.flatMap(({ use, weight }) => {
     const factors = use.kronecker?.() ?? use.factors
     return factors.kind === 'outer' ? [{ factors, weight }] : []
@@ -83,6 +87,26 @@ export function kroneckerFactors(
     )
   }
   return { output: plain(outputFactor(outer, mode)), input: plain(inputFactor(input, mode)) }
+}
+
+/** One-hot inputs: A is diagonal, and positions are as if they were samples in every mode. */
+function ofTable(chunks: readonly KroneckerColumns[], { indices, rows }: IndexedFactors): KroneckerFactors {
+  const flat = (x: Tensor): Tensor => reshape(x, [sizeOf(x.shape.slice(0, -1)), x.shape.at(-1)!])
+  const pairs = chunks.map(({ use, weight }) => {
+    const { cotangent } = use.factors as IndexedFactors
+    return [flat(cotangent), flat(scaled(cotangent, weight))] as const
+  })
+  const left = joined(
+    pairs.map(([columns]) => columns),
+    0,
+  )
+  const right = joined(
+    pairs.map(([, columns]) => columns),
+    0,
+  )
+  const reads = sizeOf(indices.shape)
+  const counts = scatterAddAt(ones([reads]), reshape(indices, [reads]), 0, rows)
+  return { output: matmul(transposeLast(left), right), input: mul(counts, 1 / reads) }
 }
 
 function outputFactor(

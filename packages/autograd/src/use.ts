@@ -1,6 +1,7 @@
 /** @file Uses of a parameter: the per-sample derivative at one boundary in factored form, and several of them as one. */
 import { add, BeyondgradError, concat, type Shape, type Tensor, zeros } from '@beyondgrad/tensor'
 import * as contraction from './contraction.ts'
+import * as indexed from './indexed-contraction.ts'
 import { areDisjoint, type ParameterPath } from './parameter-path.ts'
 
 /** P[n] = Σₗ cotangent[n, g, :, l] input[n, g, :, l]ᵀ; L shared positions, G groups. */
@@ -12,6 +13,16 @@ export interface OuterFactors {
   readonly input: Tensor
 }
 
+/** P[n] has Σ cotangent[n, l] in row r, over the positions l with indices[n, l] = r; E entries a row. */
+export interface IndexedFactors {
+  readonly kind: 'indexed'
+  /** [V?, N, L, E] */
+  readonly cotangent: Tensor
+  /** [N, L] */
+  readonly indices: Tensor<'int32'>
+  readonly rows: number
+}
+
 /** P[n] itself. */
 export interface DirectFactors {
   readonly kind: 'direct'
@@ -20,7 +31,7 @@ export interface DirectFactors {
 }
 
 /** P for N samples (and V columns); what the layout of its last axes means for the parameter is the use's affair. */
-export type Factors = OuterFactors | DirectFactors
+export type Factors = OuterFactors | IndexedFactors | DirectFactors
 
 /** One use of a parameter: factors in the operand's layout, and how to get from there to the parameter's. */
 export interface Use {
@@ -70,15 +81,10 @@ function areApart(uses: readonly Use[]): boolean {
 
 /** Uses of one layout as one; undefined unless all are factored. */
 function alongPositions(uses: readonly Use[]): Use | undefined {
-  const outer = uses.map((use) => use.factors).filter((factors) => factors.kind === 'outer')
-  if (outer.length !== uses.length) return undefined
+  const factors = joinedFactors(uses.map((use) => use.factors))
+  if (factors === undefined) return undefined
   const [first] = uses as readonly [Use]
   const totals = uses.map((use) => use.total).filter((total) => total !== undefined)
-  const joined = (factor: 'cotangent' | 'input'): Tensor =>
-    concat(
-      outer.map((factors) => factors[factor]),
-      -1,
-    )
   return {
     layout: first.layout,
     selects: true,
@@ -86,7 +92,39 @@ function alongPositions(uses: readonly Use[]): Use | undefined {
     ...(first.path && { path: first.path }),
     ...(first.lay && { lay: first.lay }),
     ...(totals.length === uses.length && { total: () => sumOf(totals.map((total) => total())) }),
-    factors: { kind: 'outer', cotangent: joined('cotangent'), input: joined('input') },
+    factors,
+  }
+}
+
+function joinedFactors(all: readonly Factors[]): Factors | undefined {
+  const outer = all.filter((factors) => factors.kind === 'outer')
+  const rows = all.filter((factors) => factors.kind === 'indexed')
+  const joined = (parts: readonly Tensor[], axis: number): Tensor => concat(parts, axis)
+  if (outer.length === all.length) {
+    return {
+      kind: 'outer',
+      cotangent: joined(
+        outer.map(({ cotangent }) => cotangent),
+        -1,
+      ),
+      input: joined(
+        outer.map(({ input }) => input),
+        -1,
+      ),
+    }
+  }
+  if (rows.length < all.length) return undefined
+  return {
+    kind: 'indexed',
+    rows: rows[0]!.rows,
+    cotangent: joined(
+      rows.map(({ cotangent }) => cotangent),
+      -2,
+    ),
+    indices: concat(
+      rows.map(({ indices }) => indices),
+      -1,
+    ),
   }
 }
 
@@ -113,7 +151,12 @@ export const sumOf = (parts: readonly Tensor[]): Tensor => parts.reduce((a, b) =
 
 /** P in the layout of the factors: [V?, N, ...layout]. */
 export function perSampleOf(factors: Factors): Tensor {
-  return factors.kind === 'direct'
-    ? factors.perSample
-    : contraction.perSample(factors.cotangent, factors.input)
+  switch (factors.kind) {
+    case 'direct':
+      return factors.perSample
+    case 'indexed':
+      return indexed.perSample(factors)
+    case 'outer':
+      return contraction.perSample(factors.cotangent, factors.input)
+  }
 }

@@ -7,13 +7,17 @@ import {
   type Extension,
   gradientFlow,
   type Module,
+  parameter,
   type ParameterMap,
 } from '@beyondgrad/autograd'
 import { Conv2d, Flatten, Linear, moduleOf, Sequential, Tanh } from '@beyondgrad/nn'
 import {
+  cast,
   concat,
   evaluate,
   fillRandom,
+  floor,
+  gather,
   intTensor,
   matmul,
   referenceEngine,
@@ -22,6 +26,7 @@ import {
   sum,
   tensor,
   type Tensor,
+  transpose,
   transposeLast,
 } from '@beyondgrad/tensor'
 import { describe, expect, it } from 'vitest'
@@ -36,6 +41,23 @@ function numbers(shape: readonly number[], stream: string): Tensor {
 }
 
 const labels = intTensor([0, 2, 1, 2, 0])
+
+/** An embedding of positive, middle and negative inputs, twice, with a layer behind it. */
+function readsTable(rows: number, width: number): Module {
+  const table = parameter('table', {
+    shape: [width, rows],
+    dtype: 'float32',
+    data: Float32Array.from({ length: rows * width }, (_, i) => Math.sin(i)),
+  })
+  const head = Linear(6 * width, 3, { seed: 2 })
+  const forward = (x: Tensor): Tensor => {
+    const at = cast(floor(x).add(2), 'int32')
+    const read = transpose(gather(table.value, at, 1), [1, 2, 0])
+    const again = transpose(gather(table.value, cast(floor(x.mul(0.5)).add(2), 'int32'), 1), [1, 2, 0])
+    return head(reshape(concat([read, again], 1).tanh(), [x.shape[0]!, -1]))
+  }
+  return moduleOf(forward, [table, ...[...head.parameters].map(([p]) => p)])
+}
 
 const shared = Linear(4, 4, { seed: 1 })
 const nets: Readonly<Record<string, { readonly input: readonly number[]; readonly model: Module }>> = {
@@ -59,6 +81,14 @@ const nets: Readonly<Record<string, { readonly input: readonly number[]; readonl
   'a layer used twice': {
     input: [samples, 4],
     model: Sequential(shared, Tanh(), shared, Linear(4, 3, { seed: 2 })),
+  },
+  'a table read by index, some rows more than once': {
+    input: [samples, 3],
+    model: readsTable(4, 2),
+  },
+  'a large table of which little is read': {
+    input: [samples, 3],
+    model: readsTable(40, 3),
   },
   'a parameter joined with itself': {
     input: [samples, 4],

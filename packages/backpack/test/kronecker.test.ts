@@ -3,11 +3,14 @@ import { backward, type KroneckerFactors, mseLoss, type Parameter } from '@beyon
 import { onnxruntime } from '@beyondgrad/engine-onnxruntime'
 import { Conv2d, Flatten, Linear, moduleOf, Sequential } from '@beyondgrad/nn'
 import {
+  cast,
   type Engine,
+  gather,
   evaluate,
   type Evaluated,
   type NDArray,
   referenceEngine,
+  reshape,
   sizeOf,
   type Tensor,
 } from '@beyondgrad/tensor'
@@ -15,6 +18,7 @@ import { bruteForce } from '@beyondgrad/testing'
 import { describe, expect, it } from 'vitest'
 import { KFAC, KFLR, SqrtGGN, SqrtGGNMC } from '../src/index.ts'
 import { goldenCases, lossOf, modelOf, readGolden, type Values } from './golden.ts'
+import { graphCases, graphLoss, readGraph } from './golden-graph.ts'
 import { networks } from './networks.ts'
 import { classifier, data, type Network, of, regression, weight } from './network.ts'
 
@@ -50,11 +54,17 @@ describe.each([
 ] as readonly { readonly name: string; readonly engine: Engine; readonly rtol: number }[])(
   'goldens of KFLR on the $name',
   ({ engine, rtol }) => {
-    const cases = goldenCases('logreg', 'mlp', 'conv').filter((name) => readGolden(name).quantities.kflr)
-    it.each(cases)('%s', async (name) => {
+    const layered = goldenCases('logreg', 'mlp', 'conv').map((name) => {
       const golden = readGolden(name)
-      const results = backward(lossOf(golden, modelOf(golden)), { kflr: KFLR({ mode: 'backpack' }) })
-      const { kflr } = await evaluate(results, { engine })
+      return { name, golden, loss: () => lossOf(golden, modelOf(golden)) }
+    })
+    const drawn = graphCases().map((name) => {
+      const golden = readGraph(name)
+      return { name, golden, loss: () => graphLoss(golden).loss }
+    })
+    const cases = [...layered, ...drawn].filter(({ golden }) => golden.quantities.kflr)
+    it.each(cases)('$name', async ({ golden, loss }) => {
+      const { kflr } = await evaluate(backward(loss(), { kflr: KFLR({ mode: 'backpack' }) }), { engine })
       const expected = golden.quantities.kflr as unknown as GoldenFactors
       for (const [parameter, values] of Object.entries(expected)) {
         const { output, input } = kflr.get(parameter)
@@ -63,7 +73,7 @@ describe.each([
         values.forEach(({ data }, i) => close(found[i]!.data, data, rtol))
       }
     })
-    it('are many', () => expect(cases.length).toBeGreaterThan(15))
+    it('are many', () => expect(cases.length).toBeGreaterThan(30))
   },
 )
 
@@ -144,6 +154,27 @@ describe('where Kronecker factors are exact', () => {
       expect(factors.input).toBeUndefined()
       close(factors.output.data, block)
     }
+  })
+
+  it('for a table that one sample reads once, its rows on the diagonal', async () => {
+    const network = regression('table', [1], [2], () => {
+      const table = weight('table', [3, 2])
+      return of([table], (x) =>
+        reshape(gather(table.value, cast(x.mul(0).add(1), 'int32')), [x.shape[0]!, 2]),
+      )
+    })
+    const [[, { output, input }, block]] = (await factorsOf(network, 1, KFLR())) as [
+      readonly [Parameter, Factors, Float64Array],
+    ]
+    expect([...input!.data]).toEqual([0, 1, 0])
+    // The parameter is [rows, width], so that the block is A ⊗ B.
+    const [a, b] = [input!.data, output.data]
+    const expected = Float64Array.from({ length: 36 }, (_, i) => {
+      const [p, q] = [Math.floor(i / 6), i % 6]
+      const [row, column] = [Math.floor(p / 2), Math.floor(q / 2)]
+      return row === column ? a[row]! * b[(p % 2) * 2 + (q % 2)]! : 0
+    })
+    close(block, expected)
   })
 
   it('Monte-Carlo factors approach the exact ones', async () => {

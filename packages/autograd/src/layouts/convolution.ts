@@ -2,6 +2,8 @@
 import {
   type Convolution,
   convolutionAttribute,
+  flip,
+  padWith,
   reshape,
   sizeOf,
   type Tensor,
@@ -9,6 +11,7 @@ import {
   transposeLast,
   unfold,
 } from '@beyondgrad/tensor'
+import { dilate } from '../rules/structural.ts'
 import { ruleTotal, shift } from './boundary-axes.ts'
 import type { Boundary, Layout } from './layout.ts'
 
@@ -87,6 +90,34 @@ export function transposedConvolutionWeight(at: Boundary, cotangent: Tensor, col
     fromOperand: windowsOut,
     toOperand: (result, ahead) =>
       reshape(transposeLast(result), [...result.shape.slice(0, ahead), ...weight.shape]),
+    kronecker: () => ({
+      kind: 'outer',
+      cotangent: byGroup(flatPositions(cotangent, lead), at, groups, lead),
+      input: byGroup(spreadWindows(x, geometry, planes.slice(1)), at, groups, 0),
+    }),
     key: 5 + 8 * groups,
   }
+}
+
+/**
+ * What every element of the result of a transposed convolution is made of, [S, O · K, spatial]: the elements of x that
+ * reach it, by channel and element of the kernel. Its product with the weight [O · K, C] is the result.
+ */
+function spreadWindows(x: Tensor, geometry: Convolution, spatial: readonly number[]): Tensor {
+  const { kernel, stride, dilation, before } = geometry
+  const apart = stride.reduce((y, step, i) => dilate(y, i + 2, step), x)
+  // Element k of the kernel reaches stride · q + dilation · k − before: seen from there, the kernel runs backward.
+  const reach = kernel.map((size, i) => dilation[i]! * (size - 1))
+  const head = reach.map((r, i) => r - before[i]!)
+  const tail = spatial.map((size, i) => size - apart.shape[i + 2]! - head[i]! + reach[i]!)
+  const around = padWith(apart, [0, 0, ...head], [0, 0, ...tail], 'constant')
+  const none = kernel.map(() => 0)
+  const windows = unfold(around, { kernel, stride: kernel.map(() => 1), dilation, before: none, after: none })
+  const [samples, channels] = x.shape as [number, number]
+  const open = reshape(windows, [samples, channels, ...kernel, sizeOf(spatial)])
+  const backward = flip(
+    open,
+    kernel.map((_, i) => i + 2),
+  )
+  return reshape(backward, windows.shape)
 }

@@ -7,6 +7,7 @@ import { ruleOf } from '../rules/index.ts'
 import { isBroadcast } from './boundary-axes.ts'
 import { convolutionWeight, transposedConvolutionWeight } from './convolution.ts'
 import { directSum } from './elementwise.ts'
+import { readsByIndex, tableRows } from './gather.ts'
 import type { Boundary, Layout } from './layout.ts'
 import { masked } from './masked.ts'
 import { isSharedWeight, matmulWeight } from './matmul.ts'
@@ -23,6 +24,7 @@ export function layoutOf(at: Boundary, cotangent: Tensor, columns: boolean): Lay
   if (name === 'convInput' && operand === 1 && label.axis === 0) {
     return transposedConvolutionWeight(at, cotangent, columns)
   }
+  if (name === 'gather' && readsByIndex(at)) return tableRows(at, cotangent, columns)
   if (name === 'expand' && isBroadcast(at)) return directSum(at, cotangent, columns)
   if (rule.partial !== undefined && isBroadcast(at)) {
     return directSum(at, mul(cotangent, rule.partial(node, operand)), columns)

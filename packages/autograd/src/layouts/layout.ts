@@ -1,7 +1,7 @@
 /** @file What a layout of per-sample derivatives is: factors, and what their last axes mean for the operand. */
 import type { AnyTensor, Tensor } from '@beyondgrad/tensor'
 import type { AxisLabel } from '../label.ts'
-import type { Factors } from '../use.ts'
+import type { Factors, OuterFactors } from '../use.ts'
 
 /** Where a parameter's side enters the samples' side. */
 export interface Boundary {
@@ -22,5 +22,7 @@ export interface Layout {
   readonly fromOperand?: (x: Tensor) => Tensor
   /** Σ over samples in the layout of the factors, by the op's own rule. */
   readonly total?: () => Tensor
+  /** The factors whose second moments are the Kronecker factors. Default: `factors`. */
+  readonly kronecker?: () => OuterFactors
   readonly key: number
 }

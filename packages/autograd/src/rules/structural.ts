@@ -44,7 +44,7 @@ function kept(node: AnyTensor): number[] {
 }
 
 /** Spreads elements out along an axis: step - 1 zeros after each but the last. */
-function dilate(x: Tensor, axis: number, step: number): Tensor {
+export function dilate(x: Tensor, axis: number, step: number): Tensor {
   if (step === 1) return x
   const [before, after] = [x.shape.slice(0, axis), x.shape.slice(axis + 1)]
   const size = x.shape[axis]!
