@@ -4,6 +4,7 @@
  * single examples for `vmap`.
  */
 import { type Tensor } from '@beyondgrad/tensor'
+import { compositions } from './operations/composition.ts'
 import { elementwise } from './operations/elementwise.ts'
 import { gathers } from './operations/gather.ts'
 import type { Operation, Pool } from './operations/operation.ts'
@@ -18,6 +19,7 @@ const table: Readonly<Record<string, Operation>> = {
   ...windows,
   ...gathers,
   ...transcendental,
+  ...compositions,
 }
 
 /** Names of the ops that random graphs are made of. */
