@@ -3,12 +3,12 @@ import { checkEngine, operations } from '@beyondgrad/testing'
 import { describe, expect, it } from 'vitest'
 import { backends } from './backends.ts'
 
-describe.each(backends)('the engine on $name', ({ engine }) => {
+describe.each(backends)('the engine on $name', ({ engine, cases }) => {
   it('agrees with the reference engine on graphs of all ops', async () => {
-    await expect(checkEngine(engine, { graphs: 150 })).resolves.toBeUndefined()
+    await expect(checkEngine(engine, { graphs: cases(150) })).resolves.toBeUndefined()
   })
 
   it('agrees with it op by op', async () => {
-    for (const op of operations) await checkEngine(engine, { graphs: 8, operations: [op], seed: 1000 })
+    for (const op of operations) await checkEngine(engine, { graphs: cases(8), operations: [op], seed: 1000 })
   })
 })

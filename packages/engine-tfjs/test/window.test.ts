@@ -17,7 +17,8 @@ import {
 } from '@beyondgrad/tensor'
 import fc from 'fast-check'
 import { describe, it } from 'vitest'
-import { backends, expectAgreement, numbers, seeds } from './backends.ts'
+import { expectAgreement, numbers, seeds } from './against-reference.ts'
+import { backends } from './backends.ts'
 
 interface Geometry {
   readonly spatial: Shape
@@ -61,7 +62,7 @@ const options = ({ stride, before, after, dilation }: Window) => ({
   padding: before.map((b, i) => [b, after[i]!] as const),
 })
 
-describe.each(backends)('windows on $name', ({ engine }) => {
+describe.each(backends)('windows on $name', ({ engine, cases }) => {
   it('convolution, its partners, unfold and fold', () =>
     fc.assert(
       fc.asyncProperty(
@@ -88,7 +89,7 @@ describe.each(backends)('windows on $name', ({ engine }) => {
           )
         },
       ),
-      { numRuns: 80 },
+      { numRuns: cases(80) },
     ))
 
   it('pools; the first of equal maxima counts', () =>
@@ -110,7 +111,7 @@ describe.each(backends)('windows on $name', ({ engine }) => {
           ])
         },
       ),
-      { numRuns: 80 },
+      { numRuns: cases(80) },
     ))
 
   it('no samples, no channels', async () => {

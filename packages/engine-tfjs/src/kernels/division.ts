@@ -4,7 +4,7 @@
  */
 import type { Tensor } from '@tensorflow/tfjs-core'
 import type { Tf } from '../backend.ts'
-import { type Binary, binary, slowlyBroadcast } from './elementwise.ts'
+import { type Binary, binary, quotient, slowlyBroadcast } from './elementwise.ts'
 import type { Rule } from './kernel.ts'
 
 const whole = (tf: Tf, x: Tensor): Tensor => tf.cast(x, 'int32')
@@ -46,7 +46,7 @@ const byDType =
 
 export const division: Readonly<Record<string, Rule>> = {
   div: byDType(
-    binary((tf, a, b) => tf.div(a, b)),
+    binary(quotient),
     slowlyBroadcast(wholeQuotient),
   ),
   rem: byDType(

@@ -5,6 +5,7 @@ import type { Tf } from '../backend.ts'
 import { around, view } from './axes.ts'
 import { product } from './contract.ts'
 import type { Rule } from './kernel.ts'
+import { asFloats, permute } from './movement.ts'
 
 /** Reduces the middle one of three axes: [outer, size, inner] → outer × inner elements. */
 type Step = (tf: Tf, x: Tensor, outer: number, size: number, inner: number) => Tensor
@@ -47,17 +48,24 @@ const sumMiddle: Step = (tf, x, outer, size, inner) => {
   if (outer === 1 && inner > 1 && x.dtype === 'float32') {
     return product(tf, tf.ones([1, size]), view(tf, x, [size, inner]))
   }
-  return tf.sum(view(tf, x, [outer, size, inner]), 1)
+  return alongMiddle(tf, view(tf, x, [outer, size, inner]), (y, axis) => tf.sum(y, axis))
+}
+
+/** The webgpu backend reduces the last axis of floating-point numbers only; for others it makes shaders that are refused. */
+function alongMiddle(tf: Tf, x: Tensor, apply: (x: Tensor, axis: number) => Tensor): Tensor {
+  if (tf.getBackend() !== 'webgpu') return apply(x, 1)
+  const last = (y: Tensor): Tensor => apply(permute(tf, y, [0, 2, 1]), 2)
+  return x.dtype === 'float32' ? last(x) : asFloats(tf, x, last)
 }
 
 export const sum: Rule = reduction(sumMiddle)
 
 export const max: Rule = reduction((tf, x, outer, size, inner) =>
-  tf.max(view(tf, x, [outer, size, inner]), 1),
+  alongMiddle(tf, view(tf, x, [outer, size, inner]), (y, axis) => tf.max(y, axis)),
 )
 
 export const min: Rule = reduction((tf, x, outer, size, inner) =>
-  tf.min(view(tf, x, [outer, size, inner]), 1),
+  alongMiddle(tf, view(tf, x, [outer, size, inner]), (y, axis) => tf.min(y, axis)),
 )
 
 export const cumsum: Rule = ({ inputs, attributes, shape }: AnyTensor) => {
