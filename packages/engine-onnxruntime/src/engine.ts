@@ -1,21 +1,9 @@
 /** @file The engine: a whole graph is one ONNX model, and a run of it one native run. */
 import { toOnnx } from '@beyondgrad/onnx'
 import { BeyondgradError, type Engine, type Executable, type Graph, type HostArray } from '@beyondgrad/tensor'
-import type { Feed, LoadRuntime, Optimization, Runtime, Session } from './runtime.ts'
+import type { OnnxRuntimeOptions } from './options.ts'
+import type { Feed, LoadRuntime, Runtime, Session } from './runtime.ts'
 import { workOf } from './work.ts'
-
-export interface OnnxRuntimeOptions {
-  /** Threads that a big graph runs on. Default: the processors, or half of them where there are more than four. */
-  readonly threads?: number
-  /** Sessions kept for graphs that may come again. Default: 24. */
-  readonly capacity?: number
-  /** Whether idle threads wait busily for the next run: a little quicker, at a processor's full load. Default: false. */
-  readonly spin?: boolean
-  /** How far ONNX Runtime rewrites a graph. Default: 'extended'; 'all' adds layouts that need constant weights. */
-  readonly optimization?: Optimization
-  /** ONNX Runtime's execution providers, best first. Default: `['cpu']`. */
-  readonly executionProviders?: readonly string[]
-}
 
 /**
  * Below this many multiplications, some 0.3 ms of one thread, a second thread costs as much as it gives: waking it
@@ -25,7 +13,7 @@ const smallWork = 3e7
 
 /** The engine on whatever runtime `load` finds; it is loaded once, when the first graph is compiled. */
 export function engineOn(load: LoadRuntime, options: OnnxRuntimeOptions): Engine {
-  const { capacity = 24, spin = false, optimization = 'extended', executionProviders = ['cpu'] } = options
+  const { capacity = 24, spin = false, optimization = 'extended' } = options
   checkCount('threads', options.threads)
   checkCount('capacity', capacity)
   let loading: Promise<Runtime> | undefined
@@ -43,7 +31,8 @@ export function engineOn(load: LoadRuntime, options: OnnxRuntimeOptions): Engine
       if (graph.outputs.length === 0) return nothing
       const threads = workOf(graph) < smallWork ? 1 : (options.threads ?? runtime.threads)
       // Other providers have kernels for the standard operators at most.
-      const contrib = executionProviders.every((provider) => provider === 'cpu')
+      const executionProviders = options.executionProviders ?? runtime.executionProviders
+      const contrib = executionProviders.every((provider) => ['cpu', 'wasm'].includes(provider))
       const { bytes, inputs, outputs } = toOnnx(graph, { contrib })
       const session = await runtime
         .createSession(bytes, { threads, spin, optimization, executionProviders })

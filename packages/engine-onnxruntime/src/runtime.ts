@@ -1,7 +1,4 @@
-/**
- * @file What the engine needs of ONNX Runtime, which has one JavaScript interface and several packages. A package for
- * another platform, as onnxruntime-web, is one more `Runtime`.
- */
+/** @file What the engine needs of ONNX Runtime, which has one JavaScript interface and several packages. */
 import type { DType, HostArray } from '@beyondgrad/tensor'
 
 export interface Feed {
@@ -29,8 +26,15 @@ export interface SessionOptions {
 export interface Runtime {
   /** Threads that suit this machine. */
   readonly threads: number
+  /** Execution providers, where none are asked for. */
+  readonly executionProviders: readonly string[]
   createSession(bytes: Uint8Array, options: SessionOptions): Promise<Session>
 }
 
 /** Finds a runtime when the first graph is compiled. */
 export type LoadRuntime = () => Promise<Runtime>
+
+/** Above four, logical processors are mostly two to a core, and a second thread on a core slows products down. */
+export function threadsFor(processors: number): number {
+  return processors <= 4 ? processors : Math.ceil(processors / 2)
+}
