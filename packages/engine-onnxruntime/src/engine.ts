@@ -1,6 +1,13 @@
 /** @file The engine: a whole graph is one ONNX model, and a run of it one native run. */
 import { toOnnx } from '@beyondgrad/onnx'
-import { BeyondgradError, type Engine, type Executable, type Graph, type HostArray } from '@beyondgrad/tensor'
+import {
+  BeyondgradError,
+  type Engine,
+  type Executable,
+  type Graph,
+  type HostArray,
+  liveBytes,
+} from '@beyondgrad/tensor'
 import type { OnnxRuntimeOptions } from './options.ts'
 import type { Feed, LoadRuntime, Runtime, Session } from './runtime.ts'
 import { workOf } from './work.ts'
@@ -13,15 +20,17 @@ const smallWork = 3e7
 
 /** The engine on whatever runtime `load` finds; it is loaded once, when the first graph is compiled. */
 export function engineOn(load: LoadRuntime, options: OnnxRuntimeOptions): Engine {
-  const { capacity = 24, spin = false, optimization = 'extended' } = options
+  const { capacity = 24, capacityBytes = 2 ** 30, spin = false, optimization = 'extended' } = options
   checkCount('threads', options.threads)
   checkCount('capacity', capacity)
+  checkCount('capacityBytes', capacityBytes)
   let loading: Promise<Runtime> | undefined
   return {
     name: 'onnxruntime',
     protocol: 1,
     float: 'float32',
     capacity,
+    capacityBytes,
     compile: async (graph) => {
       // A runtime that did not load may have been installed since.
       const runtime = await (loading ??= load().catch((error: unknown) => {
@@ -39,7 +48,7 @@ export function engineOn(load: LoadRuntime, options: OnnxRuntimeOptions): Engine
         .catch((error: unknown) => {
           throw refused('cannot prepare a graph', error)
         })
-      return executable(graph, session, inputs, outputs)
+      return { ...executable(graph, session, inputs, outputs), bytes: bytes.length + liveBytes(graph) }
     },
   }
 }

@@ -12,6 +12,11 @@ export interface OnnxRuntimeOptions {
   readonly threads?: number
   /** Sessions kept for graphs that may come again. Default: 24. */
   readonly capacity?: number
+  /**
+   * Bytes that they may hold together: models, and the memory of their runs, which a session keeps for the next one;
+   * both are estimates. Default: 1 GiB.
+   */
+  readonly capacityBytes?: number
   /** Whether idle threads wait busily for the next run: a little quicker, at a processor's full load. Default: false. */
   readonly spin?: boolean
   /** How far ONNX Runtime rewrites a graph. Default: 'extended'; 'all' adds layouts that need constant weights. */

@@ -86,6 +86,24 @@ describe('sessions', () => {
     expect(open()).toBe(0)
   })
 
+  it('are kept within the capacity in bytes', async () => {
+    const { runtime, open } = await watched()
+    // Each graph has 400 kB of intermediates.
+    const engine = engineOn(() => Promise.resolve(runtime), { capacityBytes: 900_000 })
+    const at = (i: number) =>
+      evaluate(
+        add(numbers([100_000], 1), i)
+          .tanh()
+          .sum(),
+        { engine },
+      )
+    for (let i = 0; i < 8; i++) await at(i)
+    await new Promise((resolve) => setTimeout(resolve, 50))
+    expect(open()).toBeLessThanOrEqual(2)
+    expect(open()).toBeGreaterThan(0)
+    await releaseExecutables(engine)
+  })
+
   it('of tiny graphs run on one thread, of big ones on as many as there are', async () => {
     const { runtime, created } = await watched()
     const engine = engineOn(() => Promise.resolve(runtime), {})

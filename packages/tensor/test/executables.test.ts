@@ -4,6 +4,9 @@ import {
   currentEngine,
   evaluate,
   exp,
+  type Graph,
+  liveBytes,
+  placeholder,
   referenceEngine,
   releaseExecutables,
   setEngine,
@@ -38,6 +41,36 @@ describe('executables', () => {
     await run(2)
     expect(engine.graphs).toHaveLength(4)
     expect(engine.disposed).toEqual([1, 2])
+  })
+
+  it('are kept up to a number of bytes, too; one that is too big is kept alone', async () => {
+    const sizes = new Map([1, 2, 3, 4].map((n) => [n, n === 4 ? 1000 : 40]))
+    const exps = (graph: Graph): number =>
+      topologicalOrder(graph.outputs).filter(({ op }) => op.name === 'exp').length
+    const engine = watchedEngine({ capacityBytes: 100, bytes: (graph) => sizes.get(exps(graph))! })
+    const run = (n: number): Promise<unknown> => evaluate([program(n)], { engine })
+    await run(1)
+    await run(2)
+    await run(1)
+    expect(engine.disposed).toEqual([])
+    await run(3)
+    // 40 bytes each: 2 had to go.
+    expect(engine.disposed).toEqual([1])
+    await run(4)
+    expect(engine.disposed).toEqual([1, 0, 2])
+    await run(4)
+    expect(engine.graphs).toHaveLength(4)
+    await run(1)
+    expect(engine.disposed).toEqual([1, 0, 2, 3])
+    await run(1)
+    expect(engine.graphs).toHaveLength(5)
+  })
+
+  it('count once when they are evicted while they are compiled', async () => {
+    const engine = watchedEngine({ capacity: 1, capacityBytes: 100, bytes: () => 60 })
+    await Promise.all([1, 2, 3].map((n) => evaluate([program(n)], { engine })))
+    await evaluate([program(3)], { engine })
+    expect([engine.graphs.length, engine.disposed.length]).toEqual([3, 2])
   })
 
   it('are disposed only when their last run is over', async () => {
@@ -99,6 +132,17 @@ describe('executables', () => {
       'constant',
       'mul',
     ])
+  })
+})
+
+describe('the memory of a run', () => {
+  it('is what is alive at the same time', () => {
+    const x = placeholder([100], 'float32')
+    const graph = (...outputs: Tensor[]): Graph => ({ inputs: [x], outputs })
+    expect(liveBytes(graph(x))).toBe(0)
+    expect(liveBytes(graph(exp(x)))).toBe(400)
+    expect(liveBytes(graph(exp(exp(exp(exp(x))))))).toBe(800)
+    expect(liveBytes(graph(exp(x), exp(exp(x)).sum()))).toBe(1200)
   })
 })
 
