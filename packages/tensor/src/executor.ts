@@ -1,7 +1,7 @@
 /** @file Keeps executables, least recently used out first, and runs requests on them. */
 import type { HostArray } from './dtype.ts'
 import type { Engine, Executable, RunOptions } from './engine.ts'
-import { BeyondgradError } from './errors.ts'
+import { cancelled } from './errors.ts'
 import { checkResults, graphOf, type Program, type Request, samePrograms, withoutData } from './program.ts'
 
 interface Kept {
@@ -125,7 +125,7 @@ export async function execute(
 }
 
 function throwIfCancelled(signal: AbortSignal | undefined): void {
-  if (signal?.aborted) throw new BeyondgradError('cancelled', 'the evaluation was cancelled before it ran')
+  if (signal?.aborted) throw cancelled('the evaluation was cancelled before it ran')
 }
 
 /** Disposes every executable that is kept for an engine; they are compiled anew when needed. */

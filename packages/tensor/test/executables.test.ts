@@ -1,5 +1,7 @@
 import { afterEach, describe, expect, it } from 'vitest'
 import {
+  cell,
+  cellTensor,
   compile,
   currentEngine,
   evaluate,
@@ -13,6 +15,7 @@ import {
   tensor,
   type Tensor,
   topologicalOrder,
+  updates,
   zeros,
 } from '../src/index.ts'
 import { later, watchedEngine } from './watched-engine.ts'
@@ -166,6 +169,24 @@ describe('cancellation', () => {
     expect(engine.runs).toBe(0)
     await evaluate([program(1)], { engine })
     expect(engine.graphs).toHaveLength(1)
+  })
+
+  it('of one call of a compiled function leaves the other calls and the parameters alone', async () => {
+    const engine = watchedEngine()
+    const c = cell('count', { shape: [], dtype: 'float32', data: Float32Array.of(1) })
+    const valueOf = (): Tensor => cellTensor(c) as unknown as Tensor
+    const count = compile(() => ({ old: valueOf().mul(1), next: updates([[c, valueOf().add(1)]]) }), {
+      engine,
+    })
+    const controller = new AbortController()
+    engine.before = (run) => {
+      if (run === 1) controller.abort()
+      return undefined
+    }
+    const calls = [count(), count.with({ signal: controller.signal })(), count()]
+    const ends = await Promise.allSettled(calls)
+    expect(ends.map(({ status }) => status)).toEqual(['fulfilled', 'rejected', 'fulfilled'])
+    expect((await count()).old.data).toEqual(Float64Array.of(3))
   })
 
   it('during a run of the reference engine stops between two ops', async () => {
