@@ -48,7 +48,7 @@ export function engineOn(load: LoadRuntime, options: OnnxRuntimeOptions): Engine
         .catch((error: unknown) => {
           throw refused('cannot prepare a graph', error)
         })
-      return { ...executable(graph, session, inputs, outputs), bytes: bytes.length + liveBytes(graph) }
+      return executable(graph, session, inputs, outputs, bytes.length + liveBytes(graph))
     },
   }
 }
@@ -61,21 +61,29 @@ function executable(
   session: Session,
   inputs: readonly string[],
   outputs: readonly string[],
+  bytes: number,
 ): Executable {
   const running = new Set<Promise<unknown>>()
   let disposed: Promise<void> | undefined
-  const run = async (feeds: readonly HostArray[]): Promise<readonly HostArray[]> => {
+  const run = async (
+    feeds: readonly HostArray[],
+    signal: AbortSignal | undefined,
+  ): Promise<readonly HostArray[]> => {
     const named: Record<string, Feed> = {}
     graph.inputs.forEach(({ dtype, shape }, i) => (named[inputs[i]!] = { dtype, shape, data: feeds[i]! }))
     let results: Readonly<Record<string, HostArray>>
     try {
-      results = await session.run(named)
+      results = await session.run(named, signal)
     } catch (error) {
       throw refused('cannot run a graph', error)
     }
     return outputs.map((name) => results[name]!)
   }
   return {
+    bytes,
+    get lost(): boolean {
+      return session.lost ?? false
+    },
     run: async (feeds, runOptions) => {
       if (runOptions?.signal?.aborted) {
         throw new BeyondgradError('cancelled', 'the evaluation was cancelled before it ran')
@@ -86,7 +94,7 @@ function executable(
           'onnxruntime: this executable is disposed; compile the graph again',
         )
       }
-      const result = run(feeds)
+      const result = run(feeds, runOptions?.signal)
       running.add(result)
       return result.finally(() => running.delete(result))
     },

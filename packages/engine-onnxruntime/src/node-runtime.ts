@@ -24,12 +24,12 @@ export async function nodeRuntime(
   }
 }
 
-async function threadsHere(): Promise<number> {
+export async function threadsHere(): Promise<number> {
   const { availableParallelism } = await import('node:os')
   return threadsFor(availableParallelism())
 }
 
-function missing(error: unknown): BeyondgradError {
+export function missing(error: unknown): BeyondgradError {
   const message = error instanceof Error ? error.message : String(error)
   // A package that is there but has no binary for this platform misses a file of its own instead.
   const absent = /cannot find (module|package) 'onnxruntime-node'/i.test(message)

@@ -23,6 +23,11 @@ export interface OnnxRuntimeOptions {
   readonly optimization?: Optimization
   /** ONNX Runtime's execution providers, best first. Default: `['cpu']`, or `['wasm']` with the web runtime. */
   readonly executionProviders?: readonly string[]
+  /**
+   * Whether a thread of its own prepares and runs graphs, so that this one stays alive meanwhile; arrays are copied to it.
+   * Default: false.
+   */
+  readonly worker?: boolean
   /** Where the web runtime's WebAssembly files are, if not where the bundler put them. */
   readonly wasmPaths?: WasmPaths
 }

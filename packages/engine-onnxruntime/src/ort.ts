@@ -30,7 +30,7 @@ export async function createSession(ort: Ort, bytes: Uint8Array, options: Sessio
   }
 }
 
-function sessionOptions(options: SessionOptions): InferenceSession.SessionOptions {
+export function sessionOptions(options: SessionOptions): InferenceSession.SessionOptions {
   // Two objects: the web runtime takes one that it meets twice for a circle.
   const spinning = (): { allow_spinning: string } => ({ allow_spinning: options.spin ? '1' : '0' })
   return {

@@ -9,7 +9,13 @@ export interface Feed {
 
 /** A model that is ready to run. */
 export interface Session {
-  run(feeds: Readonly<Record<string, Feed>>): Promise<Readonly<Record<string, HostArray>>>
+  /** Rejects at once when the signal comes, if anything can come while it runs. */
+  run(
+    feeds: Readonly<Record<string, Feed>>,
+    signal?: AbortSignal,
+  ): Promise<Readonly<Record<string, HostArray>>>
+  /** True when it can't run any more, since what held it is gone. */
+  readonly lost?: boolean
   release(): Promise<void>
 }
 

@@ -15,6 +15,8 @@ export type WasmPaths = string | { readonly wasm?: string; readonly mjs?: string
 export interface WebOptions {
   readonly threads: number | undefined
   readonly wasmPaths: WasmPaths | undefined
+  /** Whether a Web Worker computes; ONNX Runtime has one built in. */
+  readonly worker: boolean
 }
 
 export async function webRuntime(load: () => Promise<WebModule>, options: WebOptions): Promise<Runtime> {
@@ -22,32 +24,46 @@ export async function webRuntime(load: () => Promise<WebModule>, options: WebOpt
   try {
     loaded = unwrapped(await load())
   } catch (error) {
-    const [line] = String(error instanceof Error ? error.message : error).split('\n')
-    throw new BeyondgradError(
-      'missing-engine',
-      `onnxruntime-web does not load (${line}): npm i onnxruntime-web`,
-      {
-        cause: error,
-      },
-    )
+    throw missingWeb(error)
   }
   const threads = threadsHere()
   const { wasm } = loaded.env
   // Whoever set these for sessions of their own keeps them.
   wasm.numThreads ??= Math.min(options.threads ?? threads, threads)
   if (options.wasmPaths !== undefined) wasm.wasmPaths = options.wasmPaths
+  if (options.worker) wasm.proxy = true
   const ort: Ort = loaded
+  let turn: Promise<unknown> = Promise.resolve()
+  /** One at a time: a run on a graphics card gives way in its middle, and another one would never end. */
+  const alone = <T>(task: () => Promise<T>): Promise<T> => {
+    const result = turn.then(task)
+    turn = result.catch(() => undefined)
+    return result
+  }
   return {
     threads: wasm.numThreads,
     executionProviders: ['wasm'],
     createSession: async (bytes, sessionOptions) => {
       try {
-        return await createSession(ort, bytes, sessionOptions)
+        const session = await alone(() => createSession(ort, bytes, sessionOptions))
+        return {
+          run: (feeds) => alone(() => session.run(feeds)),
+          release: () => alone(() => session.release()),
+        }
       } catch (error) {
         throw unavailable(error) ?? error
       }
     },
   }
+}
+
+export function missingWeb(error: unknown): BeyondgradError {
+  const [line] = String(error instanceof Error ? error.message : error).split('\n')
+  return new BeyondgradError(
+    'missing-engine',
+    `onnxruntime-web does not load (${line}): npm i onnxruntime-web`,
+    { cause: error },
+  )
 }
 
 /** A page shares memory among threads only when it is isolated from others; Node always does. */

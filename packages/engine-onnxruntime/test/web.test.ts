@@ -11,7 +11,11 @@ it('agrees with the reference engine on graphs of all ops', async () => {
 })
 
 const refusing = (message: string) =>
-  webRuntime(() => Promise.reject(new Error(message)), { threads: undefined, wasmPaths: undefined })
+  webRuntime(() => Promise.reject(new Error(message)), {
+    threads: undefined,
+    wasmPaths: undefined,
+    worker: false,
+  })
 
 it('says how to install it where it is missing', async () => {
   await expect(refusing("Cannot find package 'onnxruntime-web'\nat x")).rejects.toMatchObject({
@@ -27,7 +31,7 @@ it.each([
   const ort = await import('onnxruntime-web')
   const create = () => Promise.reject(new Error(`no available backend found. ERR: ${reason}`))
   const load = () => Promise.resolve({ ...ort, default: undefined, InferenceSession: { create } } as never)
-  const engine = engineOn(() => webRuntime(load, { threads: 1, wasmPaths: undefined }), {})
+  const engine = engineOn(() => webRuntime(load, { threads: 1, wasmPaths: undefined, worker: false }), {})
   const running = evaluate(tensor([1]).add(1), { engine })
   await expect(running).rejects.toMatchObject({ code: 'missing-engine' })
   await expect(running).rejects.toThrow(expected)

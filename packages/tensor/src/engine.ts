@@ -21,6 +21,8 @@ export interface Executable {
   /** Takes one array for each input of the graph, which it may not change, and gives one for each output. */
   run(feeds: readonly HostArray[], options?: RunOptions): Promise<readonly HostArray[]>
   dispose(): Promise<void>
+  /** True when it can't run any more, as when the process that held it has died: it is compiled anew then. */
+  readonly lost?: boolean
   /** What it holds between runs, in bytes, as well as the engine can tell. Default: nothing worth counting. */
   readonly bytes?: number
 }

@@ -115,13 +115,27 @@ export async function execute(
   const kept = cache.find(request.program)
   kept.running++
   try {
-    const executable = await kept.executable
+    const executable = await unlessCancelled(kept.executable, options.signal)
     throwIfCancelled(options.signal)
-    return checkResults(request, await executable.run(feeds, options))
+    try {
+      return checkResults(request, await executable.run(feeds, options))
+    } finally {
+      if (executable.lost === true && !kept.evicted) void cache.evict(kept)
+    }
   } finally {
     kept.running--
     if (kept.evicted && kept.running === 0) void release(kept)
   }
+}
+
+/** Nobody who has given up waits for a graph to be prepared; it is kept for the next who asks. */
+function unlessCancelled<T>(work: Promise<T>, signal: AbortSignal | undefined): Promise<T> {
+  if (signal === undefined) return work
+  return new Promise((resolve, reject) => {
+    const cancel = (): void => reject(cancelled('the evaluation was cancelled before it ran'))
+    signal.addEventListener('abort', cancel, { once: true })
+    work.then(resolve, reject).finally(() => signal.removeEventListener('abort', cancel))
+  })
 }
 
 function throwIfCancelled(signal: AbortSignal | undefined): void {
