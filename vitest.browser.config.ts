@@ -1,11 +1,11 @@
 /**
- * @file Tests in a real browser: `npm run test:browser`. `*.browser.ts` run inside headless Chromium; `*.page.ts` run in
- * Node, build a page as a user would, and open it there. Chromium is the system's, or what CHROMIUM_PATH names.
+ * @file Tests in a real browser: `npm run test:browser`. `*.browser.ts` run inside headless Chromium; `browser/*.page.ts` run
+ * in Node, build a page as a user would, and open it there. Chromium is the system's, or what CHROMIUM_PATH names.
  */
 import { playwright } from '@vitest/browser-playwright'
 import { defaultClientConditions, defaultServerConditions } from 'vite'
 import { defineConfig } from 'vitest/config'
-import { chromium } from './chromium.shared.ts'
+import { chromium } from './browser/chromium.ts'
 
 export default defineConfig({
   test: {
@@ -37,7 +37,7 @@ export default defineConfig({
       },
       {
         ssr: { resolve: { conditions: ['@beyondgrad/source', ...defaultServerConditions] } },
-        test: { name: 'pages', include: ['packages/*/test/**/*.page.ts'], testTimeout: 120_000 },
+        test: { name: 'pages', include: ['browser/*.page.ts'], testTimeout: 120_000 },
       },
     ],
   },

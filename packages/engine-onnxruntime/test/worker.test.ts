@@ -89,6 +89,7 @@ it('keeps the sentences of errors', async () => {
 // As WebAssembly: the native binding ends the whole process when its thread ends in the middle of a run.
 it('that dies rejects what it owes, and is replaced', async () => {
   const { Worker } = await import('node:worker_threads')
+  // eslint-disable-next-line @typescript-eslint/unbound-method -- called on the worker it belongs to
   const post = Worker.prototype.postMessage
   const workers: InstanceType<typeof Worker>[] = []
   Worker.prototype.postMessage = function (this: InstanceType<typeof Worker>, ...args: [unknown]) {

@@ -4,7 +4,7 @@
  */
 import { type AnyTensor, DataError } from '@beyondgrad/tensor'
 import type { Tensor } from '@tensorflow/tfjs-core'
-import { view } from './kernels/axes.ts'
+import { toFloats, view } from './kernels/axes.ts'
 import { kernelOf } from './kernels/index.ts'
 import type { Kernel } from './kernels/kernel.ts'
 
@@ -41,7 +41,7 @@ export function overflowCheckOf(node: AnyTensor, integers: number): Kernel | und
       // Positions stay what they are.
       node.op.name.startsWith('scatter') && i === 1
         ? operand
-        : view(tf, tf.cast(view(tf, operand, [operand.size]), 'float32'), operand.shape),
+        : view(tf, toFloats(tf, view(tf, operand, [operand.size])), operand.shape),
     )
     const result = kernel(tf, floats)
     return tf.max(tf.abs(view(tf, result, [result.size])))

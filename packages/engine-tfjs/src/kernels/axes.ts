@@ -12,6 +12,15 @@ export function view(tf: Tf, x: Tensor, shape: Shape): Tensor {
   return same ? x : tf.reshape(x, shape as number[])
 }
 
+/**
+ * Integers or truth values as floating-point numbers. A cast of the webgpu backend leaves the bits as they are, which some
+ * shaders that come later refuse; a product writes them anew.
+ */
+export function toFloats(tf: Tf, x: Tensor): Tensor {
+  const cast = tf.cast(x, 'float32')
+  return x.dtype !== 'float32' && tf.getBackend() === 'webgpu' ? tf.mul(cast, tf.scalar(1)) : cast
+}
+
 /** An axis as the middle one of three. */
 export function around(shape: Shape, axis: number): [number, number, number] {
   return [sizeOf(shape.slice(0, axis)), shape[axis]!, sizeOf(shape.slice(axis + 1))]

@@ -10,7 +10,7 @@ import {
 import type { Tensor } from '@tensorflow/tfjs-core'
 import type { Tf } from '../backend.ts'
 import { typeOf } from '../data.ts'
-import { expandTo, view } from './axes.ts'
+import { expandTo, toFloats, view } from './axes.ts'
 import type { Kernel, Rule } from './kernel.ts'
 
 /** More axes than this are merged, or written out. */
@@ -138,7 +138,7 @@ const cast: Rule = (node): Kernel => {
   if (from === type) return (_tf, [x]) => x!
   // The wasm backend takes the bytes of a number for a truth value.
   if (type === 'bool') return unary((tf, x) => tf.notEqual(x, tf.scalar(0, from)))(node)
-  return unary((tf, x) => tf.cast(x, type))(node)
+  return unary((tf, x) => (type === 'float32' ? toFloats(tf, x) : tf.cast(x, type)))(node)
 }
 
 /** The webgl backend multiplies by a mask, which makes NaN of -∞. */

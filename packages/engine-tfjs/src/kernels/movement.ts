@@ -3,7 +3,7 @@ import { type Shape, sizeOf } from '@beyondgrad/tensor'
 import type { Tensor } from '@tensorflow/tfjs-core'
 import type { Tf } from '../backend.ts'
 import { typeOf } from '../data.ts'
-import { concatAxis, expandTo, padAxis, sliceAxis, view } from './axes.ts'
+import { concatAxis, expandTo, padAxis, sliceAxis, toFloats, view } from './axes.ts'
 import { scalarOf } from './elementwise.ts'
 import type { Rule } from './kernel.ts'
 
@@ -57,7 +57,7 @@ function skipOnes(shape: Shape, axis: number): number {
  */
 export function asFloats(tf: Tf, x: Tensor, move: (x: Tensor) => Tensor): Tensor {
   const { dtype } = x
-  const moved = move(tf.cast(x, 'float32'))
+  const moved = move(toFloats(tf, x))
   return dtype === 'bool' ? tf.notEqual(moved, tf.scalar(0)) : tf.cast(moved, dtype)
 }
 
