@@ -22,12 +22,22 @@ describe('agrees with the reference engine on graphs of all ops', () => {
     await expect(checkEngine(onnxruntime(), { graphs: 150 })).resolves.toBeUndefined()
   })
 
-  it.skipIf(!adapter)('on WebGPU', async () => {
+  it.skipIf(!adapter)('on WebGPU, or refuses: for some ops there are no kernels', async () => {
     const engine = onnxruntime({ executionProviders: ['webgpu', 'wasm'] })
-    // It has no kernel for convolutions in groups over three axes, and its MaxPool does not tell where the maxima are. Both
-    // are errors, never wrong numbers.
-    const some = operations.filter((name) => !/maxPool|conv|unfold/i.test(name))
-    await expect(checkEngine(engine, { graphs: 40, operations: some })).resolves.toBeUndefined()
+    const refused: string[] = []
+    for (const op of operations) {
+      // Sines and cosines of a graphics card may be wrong by 2⁻¹¹.
+      const options = { graphs: 3, operations: [op], seed: 1000, rtol: 2e-3, atol: 2e-3 }
+      await checkEngine(engine, options).catch((error: unknown) => {
+        if (!/onnxruntime cannot (run|prepare) a graph/.test(String(error))) throw error
+        refused.push(op)
+      })
+    }
+    console.info(
+      `onnxruntime-web on WebGPU refuses ${refused.length} of ${operations.length}: ${refused.join(', ')}`,
+    )
+    expect(refused).not.toEqual(expect.arrayContaining(['matmul']))
+    expect(refused.length).toBeLessThan(operations.length / 3)
   })
 })
 

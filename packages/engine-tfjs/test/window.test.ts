@@ -92,6 +92,19 @@ describe.each(backends)('windows on $name', ({ engine, cases }) => {
       { numRuns: cases(80) },
     ))
 
+  it('a position that sees nothing but padding', () => {
+    const window = { kernel: [1], stride: [3], before: [2], after: [0], dilation: [1] }
+    const geometry = { ...window, groups: 1 }
+    const [x, g] = [numbers([1, 1, 1], 1), numbers([1, 1, 1], 2)]
+    return expectAgreement(engine, [
+      convWeight(x, g, geometry),
+      convWith(x, g, geometry),
+      convInput(g, g, geometry, [1]),
+      unfold(x, window),
+      fold(g, window, [1]),
+    ])
+  })
+
   it('pools; the first of equal maxima counts', () =>
     fc.assert(
       fc.asyncProperty(

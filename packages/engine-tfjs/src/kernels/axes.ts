@@ -43,6 +43,15 @@ export function sliceAxis(tf: Tf, x: Tensor, axis: number, start: number, count:
 export function padAxis(tf: Tf, x: Tensor, axis: number, before: number, after: number, value = 0): Tensor {
   const [outer, size, inner] = around(x.shape, axis)
   const start = Math.max(-before, 0)
+  if (size - start - Math.max(-after, 0) <= 0) {
+    // All of it is taken away, and some of what was added.
+    const total = size + before + after
+    return view(
+      tf,
+      tf.fill([outer * total * inner], value, x.dtype as 'float32'),
+      (x.shape as number[]).with(axis, total),
+    )
+  }
   const cut = sliceAxis(tf, x, axis, start, size - start - Math.max(-after, 0))
   const pads: [number, number] = [Math.max(before, 0), Math.max(after, 0)]
   if (pads[0] === 0 && pads[1] === 0) return cut

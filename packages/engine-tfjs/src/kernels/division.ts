@@ -45,10 +45,7 @@ const byDType =
     (node.dtype === 'float32' ? float : integer)(node)
 
 export const division: Readonly<Record<string, Rule>> = {
-  div: byDType(
-    binary(quotient),
-    slowlyBroadcast(wholeQuotient),
-  ),
+  div: byDType(binary(quotient), slowlyBroadcast(wholeQuotient)),
   rem: byDType(
     slowlyBroadcast(floatRemainder),
     slowlyBroadcast((tf, a, b) => remainder(tf, a, nonZero(tf, b))),

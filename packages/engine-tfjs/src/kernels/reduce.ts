@@ -71,7 +71,30 @@ export const min: Rule = reduction((tf, x, outer, size, inner) =>
 export const cumsum: Rule = ({ inputs, attributes, shape }: AnyTensor) => {
   const { axis, exclusive, reverse } = attributes as { axis: number; exclusive: boolean; reverse: boolean }
   const three = around(inputs[0]!.shape, axis)
-  return (tf, [x]) => view(tf, tf.cumsum(view(tf, x!, three), 1, exclusive, reverse), shape)
+  return (tf, [x]) => {
+    const along = view(tf, x!, three)
+    // The cumsum of the webgpu backend adds up something else now and then.
+    const sums =
+      tf.getBackend() === 'webgpu'
+        ? sumsByProduct(tf, along, exclusive, reverse)
+        : tf.cumsum(along, 1, exclusive, reverse)
+    return view(tf, sums, shape)
+  }
+}
+
+/** Cumulative sums of the middle axis as a product with a triangle of ones. */
+function sumsByProduct(tf: Tf, x: Tensor, exclusive: boolean, reverse: boolean): Tensor {
+  const [outer, size, inner] = x.shape as [number, number, number]
+  const triangle = Float32Array.from({ length: size * size }, (_, at) => {
+    const ahead = (Math.floor(at / size) - (at % size)) * (reverse ? -1 : 1)
+    return ahead < (exclusive ? 0 : 1) ? 1 : 0
+  })
+  const add = (y: Tensor): Tensor => {
+    const rows = view(tf, permute(tf, y, [0, 2, 1]), [outer * inner, size])
+    const sums = product(tf, rows, tf.tensor2d(triangle, [size, size]))
+    return permute(tf, view(tf, sums, [outer, inner, size]), [0, 2, 1])
+  }
+  return x.dtype === 'float32' ? add(x) : asFloats(tf, x, add)
 }
 
 /** NaN is never the largest. */
