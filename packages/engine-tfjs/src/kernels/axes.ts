@@ -46,11 +46,7 @@ export function padAxis(tf: Tf, x: Tensor, axis: number, before: number, after: 
   if (size - start - Math.max(-after, 0) <= 0) {
     // All of it is taken away, and some of what was added.
     const total = size + before + after
-    return view(
-      tf,
-      tf.fill([outer * total * inner], value, x.dtype as 'float32'),
-      (x.shape as number[]).with(axis, total),
-    )
+    return view(tf, tf.fill([outer * total * inner], value, x.dtype), (x.shape as number[]).with(axis, total))
   }
   const cut = sliceAxis(tf, x, axis, start, size - start - Math.max(-after, 0))
   const pads: [number, number] = [Math.max(before, 0), Math.max(after, 0)]
