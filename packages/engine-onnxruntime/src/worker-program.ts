@@ -9,6 +9,7 @@ const { parentPort, workerData } = require('node:worker_threads')
 const sessions = new Map()
 let ort
 let next = 0
+const busy = new Int32Array(workerData.busy)
 const does = {
   load: () => {
     const loaded = require(workerData.path)
@@ -37,6 +38,7 @@ const does = {
   },
 }
 const answer = async (request) => {
+  Atomics.store(busy, 0, 1)
   try {
     const value = await does[request.op](request)
     // Results go over without a copy, except for what is a part of something larger.
@@ -50,6 +52,9 @@ const answer = async (request) => {
 }
 let turn = Promise.resolve()
 parentPort.on('message', (request) => {
-  turn = turn.then(() => answer(request))
+  turn = turn.then(() => answer(request)).then(() => {
+    Atomics.store(busy, 0, 0)
+    Atomics.notify(busy, 0)
+  })
 })
 `

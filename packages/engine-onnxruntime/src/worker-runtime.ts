@@ -43,8 +43,12 @@ class Thread {
   sessions = 0
   gone = false
 
-  constructor(worker: Worker) {
+  constructor(worker: Worker, busy: Int32Array) {
     this.#worker = worker
+    // A native run whose thread is ended takes the process down with an error: leaving waits until it is over.
+    const beforeExit = (): void => void Atomics.wait(busy, 0, 1)
+    process.once('exit', beforeExit)
+    worker.once('exit', () => process.off('exit', beforeExit))
     worker.unref()
     worker.on('message', ({ id, value, error }: Answer) => {
       const asked = this.#pending.get(id)
@@ -110,11 +114,11 @@ export async function workerRuntime(options: WorkerOptions): Promise<Runtime> {
       throw options.missing(error)
     }
     const web = options.package === 'onnxruntime-web'
-    const workerData = { path, ...(web ? { threads: options.threads } : {}) }
-    const thread = new Thread(
-      // What the process was started with may not suit a program that is text.
-      new threads.Worker(workerProgram, { eval: true, workerData, execArgv: [] }),
-    )
+    const busy = new SharedArrayBuffer(4)
+    const workerData = { path, busy, ...(web ? { threads: options.threads } : {}) }
+    // What the process was started with may not suit a program that is text.
+    const worker = new threads.Worker(workerProgram, { eval: true, workerData, execArgv: [] })
+    const thread = new Thread(worker, new Int32Array(busy))
     try {
       await thread.ask({ op: 'load' })
     } catch (error) {

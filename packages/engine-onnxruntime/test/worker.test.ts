@@ -128,6 +128,21 @@ it('says how to install what it does not find', async () => {
   })
 })
 
+it('lets a process leave in the middle of a run', async () => {
+  const program = `
+    import { evaluate, tensor } from '@beyondgrad/tensor'
+    import { onnxruntime } from '@beyondgrad/engine-onnxruntime'
+    const x = tensor(new Float32Array(1e6), { shape: [1000, 1000], dtype: 'float32' })
+    let y = x
+    for (let i = 0; i < 60; i++) y = y.matmul(x)
+    void evaluate(y, { engine: onnxruntime({ worker: true, threads: 1 }) })
+    setTimeout(() => process.exit(7), 300)`
+  const root = fileURLToPath(new URL('..', import.meta.url))
+  const args = ['--import', 'tsx', '--conditions=@beyondgrad/source', '--input-type=module', '-e', program]
+  const run = promisify(execFile)(process.execPath, args, { cwd: root, timeout: 15_000 })
+  await expect(run).rejects.toMatchObject({ code: 7, stderr: '' })
+})
+
 it('does not keep a process alive that has nothing to do', async () => {
   const program = `
     import { evaluate, tensor } from '@beyondgrad/tensor'
