@@ -1,21 +1,16 @@
 /** @file The engine: a whole graph is one ONNX model, and a run of it one native run. */
 import { toOnnx } from '@beyondgrad/onnx'
-import { BeyondgradError, type Engine, type Executable, type Graph, type HostArray } from '@beyondgrad/tensor'
-import type { Feed, LoadRuntime, Optimization, Runtime, Session } from './runtime.ts'
+import {
+  BeyondgradError,
+  type Engine,
+  type Executable,
+  type Graph,
+  type HostArray,
+  liveBytes,
+} from '@beyondgrad/tensor'
+import type { OnnxRuntimeOptions } from './options.ts'
+import type { Feed, LoadRuntime, Runtime, Session } from './runtime.ts'
 import { workOf } from './work.ts'
-
-export interface OnnxRuntimeOptions {
-  /** Threads that a big graph runs on. Default: the processors, or half of them where there are more than four. */
-  readonly threads?: number
-  /** Sessions kept for graphs that may come again. Default: 24. */
-  readonly capacity?: number
-  /** Whether idle threads wait busily for the next run: a little quicker, at a processor's full load. Default: false. */
-  readonly spin?: boolean
-  /** How far ONNX Runtime rewrites a graph. Default: 'extended'; 'all' adds layouts that need constant weights. */
-  readonly optimization?: Optimization
-  /** ONNX Runtime's execution providers, best first. Default: `['cpu']`. */
-  readonly executionProviders?: readonly string[]
-}
 
 /**
  * Below this many multiplications, some 0.3 ms of one thread, a second thread costs as much as it gives: waking it
@@ -25,15 +20,17 @@ const smallWork = 3e7
 
 /** The engine on whatever runtime `load` finds; it is loaded once, when the first graph is compiled. */
 export function engineOn(load: LoadRuntime, options: OnnxRuntimeOptions): Engine {
-  const { capacity = 24, spin = false, optimization = 'extended', executionProviders = ['cpu'] } = options
+  const { capacity = 24, capacityBytes = 2 ** 30, spin = false, optimization = 'extended' } = options
   checkCount('threads', options.threads)
   checkCount('capacity', capacity)
+  checkCount('capacityBytes', capacityBytes)
   let loading: Promise<Runtime> | undefined
   return {
     name: 'onnxruntime',
     protocol: 1,
     float: 'float32',
     capacity,
+    capacityBytes,
     compile: async (graph) => {
       // A runtime that did not load may have been installed since.
       const runtime = await (loading ??= load().catch((error: unknown) => {
@@ -43,14 +40,15 @@ export function engineOn(load: LoadRuntime, options: OnnxRuntimeOptions): Engine
       if (graph.outputs.length === 0) return nothing
       const threads = workOf(graph) < smallWork ? 1 : (options.threads ?? runtime.threads)
       // Other providers have kernels for the standard operators at most.
-      const contrib = executionProviders.every((provider) => provider === 'cpu')
+      const executionProviders = options.executionProviders ?? runtime.executionProviders
+      const contrib = executionProviders.every((provider) => ['cpu', 'wasm'].includes(provider))
       const { bytes, inputs, outputs } = toOnnx(graph, { contrib })
       const session = await runtime
         .createSession(bytes, { threads, spin, optimization, executionProviders })
         .catch((error: unknown) => {
           throw refused('cannot prepare a graph', error)
         })
-      return executable(graph, session, inputs, outputs)
+      return executable(graph, session, inputs, outputs, bytes.length + liveBytes(graph))
     },
   }
 }
@@ -63,21 +61,29 @@ function executable(
   session: Session,
   inputs: readonly string[],
   outputs: readonly string[],
+  bytes: number,
 ): Executable {
   const running = new Set<Promise<unknown>>()
   let disposed: Promise<void> | undefined
-  const run = async (feeds: readonly HostArray[]): Promise<readonly HostArray[]> => {
+  const run = async (
+    feeds: readonly HostArray[],
+    signal: AbortSignal | undefined,
+  ): Promise<readonly HostArray[]> => {
     const named: Record<string, Feed> = {}
     graph.inputs.forEach(({ dtype, shape }, i) => (named[inputs[i]!] = { dtype, shape, data: feeds[i]! }))
     let results: Readonly<Record<string, HostArray>>
     try {
-      results = await session.run(named)
+      results = await session.run(named, signal)
     } catch (error) {
       throw refused('cannot run a graph', error)
     }
     return outputs.map((name) => results[name]!)
   }
   return {
+    bytes,
+    get lost(): boolean {
+      return session.lost ?? false
+    },
     run: async (feeds, runOptions) => {
       if (runOptions?.signal?.aborted) {
         throw new BeyondgradError('cancelled', 'the evaluation was cancelled before it ran')
@@ -88,7 +94,7 @@ function executable(
           'onnxruntime: this executable is disposed; compile the graph again',
         )
       }
-      const result = run(feeds)
+      const result = run(feeds, runOptions?.signal)
       running.add(result)
       return result.finally(() => running.delete(result))
     },

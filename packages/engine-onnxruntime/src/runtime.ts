@@ -1,7 +1,4 @@
-/**
- * @file What the engine needs of ONNX Runtime, which has one JavaScript interface and several packages. A package for
- * another platform, as onnxruntime-web, is one more `Runtime`.
- */
+/** @file What the engine needs of ONNX Runtime, which has one JavaScript interface and several packages. */
 import type { DType, HostArray } from '@beyondgrad/tensor'
 
 export interface Feed {
@@ -12,7 +9,13 @@ export interface Feed {
 
 /** A model that is ready to run. */
 export interface Session {
-  run(feeds: Readonly<Record<string, Feed>>): Promise<Readonly<Record<string, HostArray>>>
+  /** Rejects at once when the signal comes, if anything can come while it runs. */
+  run(
+    feeds: Readonly<Record<string, Feed>>,
+    signal?: AbortSignal,
+  ): Promise<Readonly<Record<string, HostArray>>>
+  /** True when it can't run any more, since what held it is gone. */
+  readonly lost?: boolean
   release(): Promise<void>
 }
 
@@ -29,8 +32,15 @@ export interface SessionOptions {
 export interface Runtime {
   /** Threads that suit this machine. */
   readonly threads: number
+  /** Execution providers, where none are asked for. */
+  readonly executionProviders: readonly string[]
   createSession(bytes: Uint8Array, options: SessionOptions): Promise<Session>
 }
 
 /** Finds a runtime when the first graph is compiled. */
 export type LoadRuntime = () => Promise<Runtime>
+
+/** Above four, logical processors are mostly two to a core, and a second thread on a core slows products down. */
+export function threadsFor(processors: number): number {
+  return processors <= 4 ? processors : Math.ceil(processors / 2)
+}

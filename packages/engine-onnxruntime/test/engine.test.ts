@@ -34,6 +34,7 @@ async function watched(): Promise<{ runtime: Runtime; created: SessionOptions[];
     open: () => open,
     runtime: {
       threads: 2,
+      executionProviders: ['cpu'],
       createSession: async (bytes, options) => {
         created.push(options)
         const session = await runtime.createSession(bytes, options)
@@ -83,6 +84,24 @@ describe('sessions', () => {
     await releaseExecutables(engine)
     await new Promise((resolve) => setTimeout(resolve, 50))
     expect(open()).toBe(0)
+  })
+
+  it('are kept within the capacity in bytes', async () => {
+    const { runtime, open } = await watched()
+    // Each graph has 400 kB of intermediates.
+    const engine = engineOn(() => Promise.resolve(runtime), { capacityBytes: 900_000 })
+    const at = (i: number) =>
+      evaluate(
+        add(numbers([100_000], 1), i)
+          .tanh()
+          .sum(),
+        { engine },
+      )
+    for (let i = 0; i < 8; i++) await at(i)
+    await new Promise((resolve) => setTimeout(resolve, 50))
+    expect(open()).toBeLessThanOrEqual(2)
+    expect(open()).toBeGreaterThan(0)
+    await releaseExecutables(engine)
   })
 
   it('of tiny graphs run on one thread, of big ones on as many as there are', async () => {
@@ -180,7 +199,9 @@ describe('errors', () => {
       },
     )
     const { message } = await failure(evaluate(one(), { engine: missing(intel) }))
-    expect(message).toMatch(/does not load on .*no binary for musl or Intel Macs$/)
+    expect(message).toMatch(
+      /does not load on .*no binary for musl or Intel Macs, npm i onnxruntime-web and use/,
+    )
   })
 
   it('a binary that does not load: why, and what to do', async () => {
@@ -215,6 +236,7 @@ describe('errors', () => {
   it('what ONNX Runtime refuses is one sentence', async () => {
     const runtime: Runtime = {
       threads: 1,
+      executionProviders: ['cpu'],
       createSession: () =>
         Promise.reject(new Error('Could not find an implementation for Erf(13) node\nmore')),
     }

@@ -14,8 +14,27 @@ export type BackendName = 'cpu' | 'wasm' | 'webgl' | 'webgpu'
 export interface Backend {
   readonly tf: Tf
   readonly name: string
+  /** Up to where integers are exact: 2³¹, or 2²⁴ where shaders compute them in floating point. */
+  readonly integers: number
   /** Calls `work`, which must be synchronous, with this backend as the current one of TensorFlow.js. */
   within<T>(work: () => T): T
+  /**
+   * As `within`; besides, `refused` tells what the device refused of the work, which TensorFlow.js does not: a shader
+   * that does not compile leaves whatever was in the memory of its result.
+   */
+  watched<T>(work: () => T): { readonly result: T; readonly refused: Promise<string | undefined> }
+}
+
+/** Of the webgpu backend, as much as is needed here; others have no device. */
+interface DeviceBackend {
+  readonly device?: {
+    pushErrorScope(filter: 'validation' | 'out-of-memory'): void
+    popErrorScope(): Promise<{ readonly message: string } | null>
+  }
+  /** Work that waits to be handed over. */
+  readonly commandEncoder: object | null
+  endComputePassEncoder(): void
+  submitQueue(): void
 }
 
 const version = '4.22.0'
@@ -44,7 +63,39 @@ export async function openBackend(
   const name = wanted ?? preferred.find((candidate) => registered.includes(candidate)) ?? registered[0]
   if (name === undefined || !registered.includes(name)) throw unregistered(name ?? 'wasm')
   await (opened.get(name) ?? initialize(tf, name))
-  return { tf, name, within: (work) => withBackend(tf, name, work) }
+  return {
+    tf,
+    name,
+    integers: name === 'webgl' || name === 'webgpu' ? 2 ** 24 : 2 ** 31,
+    within: (work) => withBackend(tf, name, work),
+    watched: (work) => withBackend(tf, name, () => watched(tf, work)),
+  }
+}
+
+function watched<T>(tf: Tf, work: () => T): ReturnType<Backend['watched']> & { readonly result: T } {
+  const backend = tf.backend() as unknown as DeviceBackend
+  const { device } = backend
+  if (device === undefined) return { result: work(), refused: Promise.resolve(undefined) }
+  device.pushErrorScope('out-of-memory')
+  device.pushErrorScope('validation')
+  const close = async (): Promise<string | undefined> => {
+    const errors = await Promise.all([device.popErrorScope(), device.popErrorScope()])
+    const error = errors.find((each) => each !== null)
+    // What was refused spoils all that waits with it to be handed over, and would spoil the next run.
+    if (error && backend.commandEncoder) {
+      backend.endComputePassEncoder()
+      backend.submitQueue()
+    }
+    return error?.message
+  }
+  try {
+    const result = work()
+    return { result, refused: close() }
+  } catch (error) {
+    // The error of the work is the one that counts.
+    void close()
+    throw error
+  }
 }
 
 function unregistered(name: string): BeyondgradError {

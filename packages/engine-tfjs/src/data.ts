@@ -57,9 +57,22 @@ function narrow(data: HostArray, dtype: DType): Float32Array | Int32Array | Uint
   return data instanceof Uint8Array ? data : Uint8Array.from(data, (value) => (value !== 0 ? 1 : 0))
 }
 
-/** Call it with the backend as the current one. */
-export function upload(tf: Tf, data: HostArray, { shape, dtype }: AnyTensor): Tensor {
-  return tf.tensor(narrow(data, dtype), shape as number[], typeOf(dtype))
+/**
+ * Call it with the backend as the current one.
+ *
+ * @param integers up to where the backend's integers are exact
+ */
+export function upload(tf: Tf, data: HostArray, { shape, dtype }: AnyTensor, integers: number): Tensor {
+  const values = narrow(data, dtype)
+  if (values instanceof Int32Array && integers < 2 ** 31) {
+    const beyond = values.find((value) => Math.abs(value) > integers)
+    if (beyond !== undefined) {
+      throw new DataError(
+        `tfjs: ${beyond} does not fit into the 24 bits that integers have on this backend of TensorFlow.js; use the wasm or cpu backend`,
+      )
+    }
+  }
+  return tf.tensor(values, shape as number[], typeOf(dtype))
 }
 
 /**

@@ -22,6 +22,9 @@ export function tfjs(options: TfjsOptions = {}): Engine {
     protocol: 1,
     float: 'float32',
     capacity,
-    compile: async (graph) => executable(planOf(graph), await openBackend(backend)),
+    compile: async (graph) => {
+      const opened = await openBackend(backend)
+      return executable(planOf(graph, opened.integers), opened)
+    },
   }
 }

@@ -54,15 +54,18 @@ async function run(
   const state: State = { values: [], checks: [] }
   try {
     for (let at = 0; at < plan.steps.length;) {
-      at = backend.within(() => stretch(plan, backend, feeds, state, at, signal))
+      const { result, refused } = backend.watched(() => stretch(plan, backend, feeds, state, at, signal))
+      at = result
+      await demandAccepted(backend, refused)
       if (at < plan.steps.length) await new Promise((resolve) => setTimeout(resolve, 0))
     }
-    await demandFit(state.checks)
+    await demandFit(state.checks, backend.integers)
     const results = plan.outputs.map((output) => state.values[output]!)
-    return await download(
-      results,
-      plan.outputs.map((output) => plan.steps[output]!.node),
-    )
+    const nodes = plan.outputs.map((output) => plan.steps[output]!.node)
+    // Work of other runs may be handed over to the device with ours.
+    const { result, refused } = backend.watched(() => download(results, nodes))
+    const [arrays] = await Promise.all([result, demandAccepted(backend, refused)])
+    return arrays
   } finally {
     for (const value of state.values) value?.dispose()
     for (const { value } of state.checks) value.dispose()
@@ -98,17 +101,27 @@ function stretch(
 
 function take(
   { node, inputs, work, check }: Step,
-  { tf }: Backend,
+  { tf, integers }: Backend,
   feeds: readonly HostArray[],
   state: State,
 ): Tensor {
-  if ('source' in work) return upload(tf, work.source(feeds), node)
+  if ('source' in work) return upload(tf, work.source(feeds), node, integers)
   const operands = inputs.map((input) => state.values[input]!)
   // What a kernel makes on its way is freed; its result stays.
   const made = tf.tidy(() => work.kernel(tf, operands))
   if (check !== undefined) state.checks.push({ node, value: tf.tidy(() => check(tf, operands)) })
   // A kernel that has nothing to do hands its operand on, which has an end of its own.
   return operands.includes(made) ? tf.clone(made) : made
+}
+
+async function demandAccepted(backend: Backend, refused: Promise<string | undefined>): Promise<void> {
+  const message = await refused
+  if (message === undefined) return
+  const [line] = message.split('\n')
+  throw new BeyondgradError(
+    'engine',
+    `tfjs: the device of backend "${backend.name}" refused a part of this graph: ${line}; use another backend, or another engine`,
+  )
 }
 
 function refused(step: Step, backend: string, error: unknown): BeyondgradError {

@@ -11,7 +11,7 @@ export interface Step {
   readonly inputs: readonly number[]
   /** A leaf's data or an op's kernel. */
   readonly work: { readonly source: Source } | { readonly kernel: Kernel }
-  /** Computes a number that must stay below 2³¹ in size. */
+  /** Computes a number that must stay within the backend's integers. */
   readonly check: Kernel | undefined
   /** Values whose last use this is. */
   readonly frees: readonly number[]
@@ -22,7 +22,8 @@ export interface Plan {
   readonly outputs: readonly number[]
 }
 
-export function planOf({ inputs, outputs }: Graph): Plan {
+/** @param integers up to where the backend's integers are exact */
+export function planOf({ inputs, outputs }: Graph, integers: number): Plan {
   const order = topologicalOrder(outputs)
   const position = new Map(order.map((node, i) => [node, i]))
   const feed = new Map(inputs.map((input, i) => [input, i]))
@@ -45,7 +46,7 @@ export function planOf({ inputs, outputs }: Graph): Plan {
             source: slot === undefined ? constantSource(node) : (feeds: readonly HostArray[]) => feeds[slot]!,
           }
         : { kernel: kernelOf(node) },
-      check: isLeaf || sizeOf(node.shape) === 0 ? undefined : overflowCheckOf(node),
+      check: isLeaf || sizeOf(node.shape) === 0 ? undefined : overflowCheckOf(node, integers),
       frees: frees.get(at) ?? [],
     }
   })

@@ -1,75 +1,24 @@
-/** @file The backends that run in Node, each compared with the reference engine. */
+/** @file The backends that run here: cpu and wasm in Node; in a browser those of the graphics card as well. */
 import '@tensorflow/tfjs-backend-cpu'
 import '@tensorflow/tfjs-backend-wasm'
-import {
-  type AnyTensor,
-  type Engine,
-  evaluate,
-  formatShape,
-  isFloat,
-  referenceEngine,
-  type Shape,
-  sizeOf,
-  tensor,
-  type Tensor,
-} from '@beyondgrad/tensor'
-import fc from 'fast-check'
-import { expect } from 'vitest'
-import { tfjs } from '../src/index.ts'
+import type { Engine } from '@beyondgrad/tensor'
+import { type BackendName, tfjs } from '../src/index.ts'
 
-export const backends: readonly { readonly name: 'cpu' | 'wasm'; readonly engine: Engine }[] = [
-  { name: 'cpu', engine: tfjs({ backend: 'cpu' }) },
-  { name: 'wasm', engine: tfjs({ backend: 'wasm' }) },
-]
-
-const reference = referenceEngine({ warn: () => undefined })
-
-/** Computes all expressions on an engine and on the reference engine and expects equal results. */
-export async function expectAgreement(
-  engine: Engine,
-  expressions: readonly AnyTensor[],
-  tolerance = 1e-4,
-): Promise<void> {
-  const ours = await evaluate([...expressions], { engine })
-  const theirs = await evaluate([...expressions], { engine: reference })
-  expressions.forEach((expression, i) => {
-    const name = `${expression.op.name} ${formatShape(expression.shape)}`
-    const [found, expected] = [ours[i]!, theirs[i]!]
-    expect(found.dtype).toBe(expression.dtype)
-    expect(found.shape, name).toEqual(expected.shape)
-    expect(found.data.length, name).toBe(expected.data.length)
-    for (let at = 0; at < found.data.length; at++) {
-      const [a, b] = [Number(found.data[at]), Number(expected.data[at])]
-      // What is beyond single precision is infinite there.
-      if (Object.is(a, b) || a === b || Math.fround(b) === a) continue
-      const bound = isFloat(expression.dtype) ? tolerance * Math.max(1, Math.abs(b)) : 0
-      if (!(Math.abs(a - b) <= bound)) expect.fail(`${name}: element ${at} is ${a} instead of ${b}`)
-    }
-  })
+export interface TestedBackend {
+  readonly name: BackendName
+  readonly engine: Engine
+  /** Whether a graphics card computes. Not all of NaN, infinity and integers is the same there: see the README. */
+  readonly graphics: boolean
+  /** Generated cases of a test that wants so many; a shader is compiled for nearly each, which takes its time. */
+  readonly cases: (wanted: number) => number
 }
 
-/** Reproducible numbers in [-2, 2): fractions, or whole numbers when many should be equal. */
-export function numbers(shape: Shape, seed: number, whole = false): Tensor {
-  let state = (seed ^ 0x9e3779b9) >>> 0
-  const data = Float32Array.from({ length: sizeOf(shape) }, () => {
-    state = (Math.imul(state ^ (state >>> 15), 0x2c1b3c6d) + 0x6d2b79f5) >>> 0
-    const value = ((state >>> 8) / 2 ** 24) * 4 - 2
-    return whole ? Math.round(value) : value
-  })
-  return tensor(data, { shape, dtype: 'float32' })
-}
+const inBrowser = typeof document !== 'undefined'
+const graphics = inBrowser ? await (await import('./graphics-backends.ts')).graphicsBackends() : []
 
-export const seeds: fc.Arbitrary<number> = fc.nat(1e6)
-
-/** Shapes of up to eight axes, scalars and empty axes among them. */
-export const shapes: fc.Arbitrary<number[]> = fc.oneof(
-  fc.array(fc.integer({ min: 0, max: 4 }), { maxLength: 4 }),
-  fc.array(fc.integer({ min: 1, max: 3 }), { minLength: 5, maxLength: 8 }),
-)
-
-/** A shape that broadcasts to the given one: axes become 1 or, from the left, are missing. */
-export function broadcastable(shape: Shape): fc.Arbitrary<number[]> {
-  return fc
-    .tuple(fc.nat(shape.length), fc.array(fc.boolean(), { minLength: shape.length, maxLength: shape.length }))
-    .map(([from, ones]) => shape.map((size, i) => (ones[i]! ? 1 : size)).slice(from))
-}
+export const backends: readonly TestedBackend[] = (['cpu', 'wasm', ...graphics] as const).map((name) => ({
+  name,
+  engine: tfjs({ backend: name }),
+  graphics: name === 'webgl' || name === 'webgpu',
+  cases: (wanted) => (name === 'webgl' ? Math.ceil(wanted / 16) : wanted),
+}))

@@ -3,7 +3,8 @@ import * as ops from '@beyondgrad/tensor'
 import { cast, tensor, type Tensor } from '@beyondgrad/tensor'
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { backends, expectAgreement } from './backends.ts'
+import { expectAgreement } from './against-reference.ts'
+import { backends } from './backends.ts'
 
 const least = -(2 ** 31)
 

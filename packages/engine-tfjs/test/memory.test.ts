@@ -2,7 +2,8 @@
 import { compile, concat, evaluate, maxPool, tanh, tensor, type Tensor } from '@beyondgrad/tensor'
 import * as tf from '@tensorflow/tfjs-core'
 import { afterEach, describe, expect, it, vi } from 'vitest'
-import { backends, numbers } from './backends.ts'
+import { numbers } from './against-reference.ts'
+import { backends } from './backends.ts'
 
 const held = (): readonly [number, number] => {
   const { numTensors, numBytes } = tf.memory()

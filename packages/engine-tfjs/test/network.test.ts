@@ -17,7 +17,8 @@ import {
 import { evaluate, tensor, type Tensor } from '@beyondgrad/tensor'
 import { readFileSync } from 'node:fs'
 import { describe, expect, it } from 'vitest'
-import { backends, numbers } from './backends.ts'
+import { numbers } from './against-reference.ts'
+import { backends } from './backends.ts'
 
 interface Values {
   readonly shape: readonly number[]

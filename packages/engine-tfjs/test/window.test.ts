@@ -17,7 +17,8 @@ import {
 } from '@beyondgrad/tensor'
 import fc from 'fast-check'
 import { describe, it } from 'vitest'
-import { backends, expectAgreement, numbers, seeds } from './backends.ts'
+import { expectAgreement, numbers, seeds } from './against-reference.ts'
+import { backends } from './backends.ts'
 
 interface Geometry {
   readonly spatial: Shape
@@ -61,7 +62,7 @@ const options = ({ stride, before, after, dilation }: Window) => ({
   padding: before.map((b, i) => [b, after[i]!] as const),
 })
 
-describe.each(backends)('windows on $name', ({ engine }) => {
+describe.each(backends)('windows on $name', ({ engine, cases }) => {
   it('convolution, its partners, unfold and fold', () =>
     fc.assert(
       fc.asyncProperty(
@@ -88,8 +89,21 @@ describe.each(backends)('windows on $name', ({ engine }) => {
           )
         },
       ),
-      { numRuns: 80 },
+      { numRuns: cases(80) },
     ))
+
+  it('a position that sees nothing but padding', () => {
+    const window = { kernel: [1], stride: [3], before: [2], after: [0], dilation: [1] }
+    const geometry = { ...window, groups: 1 }
+    const [x, g] = [numbers([1, 1, 1], 1), numbers([1, 1, 1], 2)]
+    return expectAgreement(engine, [
+      convWeight(x, g, geometry),
+      convWith(x, g, geometry),
+      convInput(g, g, geometry, [1]),
+      unfold(x, window),
+      fold(g, window, [1]),
+    ])
+  })
 
   it('pools; the first of equal maxima counts', () =>
     fc.assert(
@@ -110,7 +124,7 @@ describe.each(backends)('windows on $name', ({ engine }) => {
           ])
         },
       ),
-      { numRuns: 80 },
+      { numRuns: cases(80) },
     ))
 
   it('no samples, no channels', async () => {

@@ -16,6 +16,7 @@ import {
 import {
   type AnyTensor,
   BeyondgradError,
+  type CallOptions,
   compile,
   type Compiled,
   type Engine,
@@ -67,11 +68,12 @@ const gradientForUpdate: Extension<ParameterMap<Tensor>> = /* @__PURE__ */ defin
 /**
  * Compiles a training step. The first call with a new batch shape (or new wishes of an observer) traces; every other
  * call is one native run. Steps may be called without waiting: they run in order. A step that fails changes nothing; NaN or
- * infinity in its batch fails it with a `DataError`.
+ * infinity in its batch fails it with a `DataError`. One that is cancelled, as by `train(batch, { signal })`, changes
+ * nothing either, and those that were called after it go on.
  */
 export function trainStep<T extends AnyTensor, const X extends Extensions = Record<never, never>>(
   spec: TrainStepSpec<T, X>,
-): (batch: Batch<T>) => Promise<StepResult<X>> {
+): (batch: Batch<T>, options?: CallOptions) => Promise<StepResult<X>> {
   const { model, loss, optimizer, observers = [], extensions = {} as X } = spec
   for (const key of ['loss', 'step']) {
     if (key in extensions)
@@ -96,12 +98,12 @@ export function trainStep<T extends AnyTensor, const X extends Extensions = Reco
     return kind
   }
 
-  return async (batch) => {
+  return async (batch, options = {}) => {
     const step = next++
     const watched = observers.map((observer) => observer.extensionsAt(step))
     const run = kindOf(watched)
     running = step
-    const results = (await run(batch.inputs, batch.targets as never)) as unknown as {
+    const results = (await run.with(options)(batch.inputs, batch.targets as never)) as unknown as {
       readonly loss: { readonly data: ArrayLike<number> }
       readonly own: object
       readonly watched: readonly Readonly<Record<string, unknown>>[]

@@ -149,6 +149,34 @@ describe('trainStep', () => {
     expect(order).toEqual(['a loss same', 'b loss same'])
   })
 
+  it('changes nothing when it is cancelled before, while it waits or while it runs, and others go on', async () => {
+    const [{ train, weights, engine }, undisturbed] = [training(), training()]
+    await expect(train(batch(1), { signal: AbortSignal.abort() })).rejects.toMatchObject({
+      code: 'cancelled',
+    })
+    expect(engine.runs).toBe(0)
+    const start = weights()
+    // This one is cancelled during its run, which the engine ends all the same.
+    const during = new AbortController()
+    engine.onceRun(() => during.abort())
+    await expect(train(batch(1), { signal: during.signal })).rejects.toMatchObject({ code: 'cancelled' })
+    expect(weights()).toEqual(start)
+    // Three in a row: the one in the middle is cancelled while it waits, and rejects before the first is done.
+    const order: string[] = []
+    const waiting = new AbortController()
+    const first = train(batch(1)).then(() => order.push('first'))
+    const middle = train(batch(2), { signal: waiting.signal }).catch((error: unknown) => {
+      order.push((error as { code: string }).code)
+    })
+    const last = train(batch(3)).then(() => order.push('last'))
+    waiting.abort()
+    await Promise.all([first, middle, last])
+    expect(order).toEqual(['cancelled', 'first', 'last'])
+    await undisturbed.train(batch(1))
+    await undisturbed.train(batch(3))
+    expect(weights()).toEqual(undisturbed.weights())
+  })
+
   it('changes nothing when a run fails, and goes on afterwards', async () => {
     const { train, engine, weights } = training()
     await train(batch(1))

@@ -7,11 +7,14 @@ export interface WatchedEngine extends Engine {
   readonly runs: number
   /** Makes the next run fail. */
   failNext(): void
+  /** Calls this when the next run is done, before anybody gets its results. */
+  onceRun(then: () => void): void
 }
 
 export function watchedEngine(): WatchedEngine {
   const engine = referenceEngine()
   let [compiled, runs, failing] = [0, 0, false]
+  let afterRun: (() => void) | undefined
   return {
     ...engine,
     get compiled(): number {
@@ -22,6 +25,9 @@ export function watchedEngine(): WatchedEngine {
     },
     failNext: () => {
       failing = true
+    },
+    onceRun: (then) => {
+      afterRun = then
     },
     compile: async (graph) => {
       compiled++
@@ -34,7 +40,10 @@ export function watchedEngine(): WatchedEngine {
             failing = false
             throw new Error('out of order')
           }
-          return executable.run(feeds, options)
+          const results = await executable.run(feeds, options)
+          afterRun?.()
+          afterRun = undefined
+          return results
         },
       }
     },

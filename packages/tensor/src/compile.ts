@@ -22,9 +22,17 @@ export interface CompileOptions {
   readonly step?: (() => number) | undefined
 }
 
-/** What `compile` returns: the function itself, and `dispose`. */
+/** What one call of a compiled function can be told. */
+export interface CallOptions {
+  /** Cancels the call, which then rejects with code `cancelled` and has changed nothing. */
+  readonly signal?: AbortSignal | undefined
+}
+
+/** What `compile` returns: the function itself, `with` and `dispose`. */
 export interface Compiled<A extends readonly AnyTensor[], R> {
   (...inputs: Arguments<A>): Promise<Evaluated<R>>
+  /** The same function, with options for its calls: `run.with({ signal })(x)`. */
+  with(options: CallOptions): (...inputs: Arguments<A>) => Promise<Evaluated<R>>
   /** Forgets all traces. */
   dispose(): Promise<void>
 }
@@ -49,7 +57,7 @@ export function compile<A extends readonly AnyTensor[], R extends object>(
   const traces = new Map<string, Trace>()
   let disposed = false
 
-  const call = async (...inputs: Arguments<A>): Promise<Evaluated<R>> => {
+  const call = async (inputs: Arguments<A>, { signal }: CallOptions): Promise<Evaluated<R>> => {
     throwIfTracing('a compiled function')
     if (disposed)
       throw new BeyondgradError('engine', 'this compiled function has been disposed; compile it again')
@@ -67,14 +75,18 @@ export function compile<A extends readonly AnyTensor[], R extends object>(
     // Asked now: a run that has to wait for its turn keeps the step that it was called for.
     const step = options.step?.() ?? 0
     const feeds = (): readonly HostArray[] => feedsOf(request, { arguments: bound, live: true, step }, engine)
-    return (await runStructure(structure, request, engine, feeds, undefined)) as Evaluated<R>
+    return (await runStructure(structure, request, engine, feeds, signal)) as Evaluated<R>
   }
   const dispose = (): Promise<void> => {
     disposed = true
     traces.clear()
     return Promise.resolve()
   }
-  return Object.assign(call, { dispose })
+  const calling =
+    (callOptions: CallOptions) =>
+    (...inputs: Arguments<A>): Promise<Evaluated<R>> =>
+      call(inputs, callOptions)
+  return Object.assign(calling({}), { with: calling, dispose })
 }
 
 function argument(input: unknown, position: number): NDArray<DType> {

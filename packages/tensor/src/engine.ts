@@ -21,6 +21,10 @@ export interface Executable {
   /** Takes one array for each input of the graph, which it may not change, and gives one for each output. */
   run(feeds: readonly HostArray[], options?: RunOptions): Promise<readonly HostArray[]>
   dispose(): Promise<void>
+  /** True when it can't run any more, as when the process that held it has died: it is compiled anew then. */
+  readonly lost?: boolean
+  /** What it holds between runs, in bytes, as well as the engine can tell. Default: nothing worth counting. */
+  readonly bytes?: number
 }
 
 /** Runs graphs. */
@@ -31,6 +35,8 @@ export interface Engine {
   readonly float: 'float32' | 'float64'
   /** How many executables are kept for later; the least recently used are disposed. */
   readonly capacity: number
+  /** How many bytes the kept executables may hold together; the least recently used go first. Default: any number. */
+  readonly capacityBytes?: number
   compile(graph: Graph): Promise<Executable>
 }
 

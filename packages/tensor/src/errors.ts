@@ -60,3 +60,8 @@ export class DataError extends BeyondgradError {
     this.name = 'DataError'
   }
 }
+
+/** What is thrown when a signal was triggered. */
+export function cancelled(message = 'the evaluation was cancelled'): BeyondgradError {
+  return new BeyondgradError('cancelled', message)
+}

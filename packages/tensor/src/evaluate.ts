@@ -1,6 +1,7 @@
 /** @file Evaluation: one execution for everything that is asked for. */
 import type { DType, HostArray, NDArray } from './dtype.ts'
 import { currentEngine, type Engine } from './engine.ts'
+import { cancelled } from './errors.ts'
 import { execute } from './executor.ts'
 import { tensor } from './leaf.ts'
 import type { AnyTensor, Tensor } from './node.ts'
@@ -12,6 +13,7 @@ import { commit, inTurn, writesOf } from './updates.ts'
 export interface EvaluateOptions {
   /** Default: the current engine. */
   readonly engine?: Engine | undefined
+  /** Cancels the evaluation, which then rejects with code `cancelled` and has changed nothing. */
   readonly signal?: AbortSignal | undefined
   /** The step that random leaves are drawn for. Default: 0. */
   readonly step?: number | undefined
@@ -36,6 +38,8 @@ export function runStructure(
   const writes = writesOf(structure.updates)
   const run = async (): Promise<unknown> => {
     const results = await execute(engine, request, feeds(), { signal })
+    // An engine may not have been able to stop. What it wanted to write is dropped then, all of it.
+    if (writes.length > 0 && signal?.aborted) throw cancelled()
     commit(writes, results.slice(structure.tensors.length))
     return structure.fill(results)
   }
@@ -43,6 +47,7 @@ export function runStructure(
   return inTurn(
     writes.map(([cell]) => cell),
     run,
+    signal,
   )
 }
 

@@ -1,7 +1,7 @@
 /** @file Keeps executables, least recently used out first, and runs requests on them. */
 import type { HostArray } from './dtype.ts'
 import type { Engine, Executable, RunOptions } from './engine.ts'
-import { BeyondgradError } from './errors.ts'
+import { cancelled } from './errors.ts'
 import { checkResults, graphOf, type Program, type Request, samePrograms, withoutData } from './program.ts'
 
 interface Kept {
@@ -9,6 +9,8 @@ interface Kept {
   readonly executable: Promise<Executable>
   running: number
   evicted: boolean
+  /** What the executable holds; 0 until it is compiled. */
+  bytes: number
 }
 
 class ExecutableCache {
@@ -18,6 +20,7 @@ class ExecutableCache {
   /** A compiled function brings the same program object every time: no need to compare it. */
   readonly #known = new WeakMap<Program, Kept>()
   readonly #engine: Engine
+  #bytes = 0
 
   constructor(engine: Engine) {
     this.#engine = engine
@@ -37,12 +40,15 @@ class ExecutableCache {
       return found
     }
     const executable = Promise.resolve().then(() => this.#engine.compile(graphOf(program)))
-    const kept: Kept = { program: withoutData(program), executable, running: 0, evicted: false }
+    const kept: Kept = { program: withoutData(program), executable, running: 0, evicted: false, bytes: 0 }
     // A graph that the engine refuses is not kept; the run that asked reports why.
-    executable.catch(() => {
-      kept.evicted = true
-      this.#remove(kept)
-    })
+    executable.then(
+      ({ bytes = 0 }) => this.#weigh(kept, bytes),
+      () => {
+        kept.evicted = true
+        this.#remove(kept)
+      },
+    )
     this.#kept.set(program.hash, [...bucket, kept])
     this.#known.set(program, kept)
     this.#order.add(kept)
@@ -53,6 +59,18 @@ class ExecutableCache {
     return kept
   }
 
+  /** Now that it is known what an executable holds, others may have to go; it stays itself, however big it is. */
+  #weigh(kept: Kept, bytes: number): void {
+    if (kept.evicted) return
+    kept.bytes = bytes
+    this.#bytes += bytes
+    const { capacityBytes = Infinity } = this.#engine
+    for (const other of this.#order) {
+      if (this.#bytes <= capacityBytes) return
+      if (other !== kept && other.bytes > 0) void this.evict(other)
+    }
+  }
+
   /** Waits for the disposal, unless a run is still going: then the run's end disposes. */
   async evict(kept: Kept): Promise<void> {
     this.#remove(kept)
@@ -61,7 +79,8 @@ class ExecutableCache {
   }
 
   #remove(kept: Kept): void {
-    this.#order.delete(kept)
+    if (!this.#order.delete(kept)) return
+    this.#bytes -= kept.bytes
     const rest = (this.#kept.get(kept.program.hash) ?? []).filter((other) => other !== kept)
     if (rest.length > 0) this.#kept.set(kept.program.hash, rest)
     else this.#kept.delete(kept.program.hash)
@@ -96,17 +115,31 @@ export async function execute(
   const kept = cache.find(request.program)
   kept.running++
   try {
-    const executable = await kept.executable
+    const executable = await unlessCancelled(kept.executable, options.signal)
     throwIfCancelled(options.signal)
-    return checkResults(request, await executable.run(feeds, options))
+    try {
+      return checkResults(request, await executable.run(feeds, options))
+    } finally {
+      if (executable.lost === true && !kept.evicted) void cache.evict(kept)
+    }
   } finally {
     kept.running--
     if (kept.evicted && kept.running === 0) void release(kept)
   }
 }
 
+/** Nobody who has given up waits for a graph to be prepared; it is kept for the next who asks. */
+function unlessCancelled<T>(work: Promise<T>, signal: AbortSignal | undefined): Promise<T> {
+  if (signal === undefined) return work
+  return new Promise((resolve, reject) => {
+    const cancel = (): void => reject(cancelled('the evaluation was cancelled before it ran'))
+    signal.addEventListener('abort', cancel, { once: true })
+    work.then(resolve, reject).finally(() => signal.removeEventListener('abort', cancel))
+  })
+}
+
 function throwIfCancelled(signal: AbortSignal | undefined): void {
-  if (signal?.aborted) throw new BeyondgradError('cancelled', 'the evaluation was cancelled before it ran')
+  if (signal?.aborted) throw cancelled('the evaluation was cancelled before it ran')
 }
 
 /** Disposes every executable that is kept for an engine; they are compiled anew when needed. */

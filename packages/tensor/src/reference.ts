@@ -4,7 +4,7 @@
  */
 import { type HostArray, isFloat } from './dtype.ts'
 import type { Engine, Executable, Graph } from './engine.ts'
-import { BeyondgradError } from './errors.ts'
+import { BeyondgradError, cancelled } from './errors.ts'
 import { topologicalOrder } from './graph.ts'
 import { constantData } from './leaf.ts'
 import type { AnyTensor } from './node.ts'
@@ -64,8 +64,7 @@ function interpreter({ inputs, outputs }: Graph): Executable {
       inputs.forEach((input, i) => values.set(input, asFloat64(input, feeds[i]!)))
       const left = new Map(users)
       for (const node of order) {
-        if (runOptions?.signal?.aborted)
-          throw new BeyondgradError('cancelled', 'the evaluation was cancelled')
+        if (runOptions?.signal?.aborted) throw cancelled()
         if (values.has(node)) continue
         values.set(node, compute(node, values))
         for (const input of node.inputs) {

@@ -1,6 +1,6 @@
 /** @file Writes to cells: what a run that changes parameters returns beside its results. */
 import type { HostArray } from './dtype.ts'
-import { BeyondgradError, DTypeError, ShapeError } from './errors.ts'
+import { BeyondgradError, cancelled, DTypeError, ShapeError } from './errors.ts'
 import type { Cell } from './leaf.ts'
 import type { AnyTensor } from './node.ts'
 import { formatShape, sameShape } from './shape.ts'
@@ -56,14 +56,32 @@ export function commit(writes: readonly (readonly [Cell, AnyTensor])[], values: 
   })
 }
 
-/** Runs `task` after every earlier writing run on any of the cells: first in, first out per cell. */
-export function inTurn<T>(cells: readonly Cell[], task: () => Promise<T>): Promise<T> {
+/**
+ * Runs `task` after every earlier writing run on any of the cells: first in, first out per cell. A signal that comes while
+ * it waits rejects at once; the task, which must look at the signal itself, still keeps its place.
+ */
+export function inTurn<T>(
+  cells: readonly Cell[],
+  task: () => Promise<T>,
+  signal: AbortSignal | undefined,
+): Promise<T> {
   const before = cells.map((cell) => cell.writing).filter((wait) => wait !== undefined)
-  const run = before.length === 0 ? task() : Promise.all(before).then(task)
+  const turn = Promise.all(before)
+  const run = before.length === 0 ? task() : turn.then(task)
   const settled = run.then(
     () => undefined,
     () => undefined,
   )
   for (const cell of cells) cell.writing = settled
-  return run
+  return signal === undefined || before.length === 0 ? run : unlessCancelledBefore(turn, run, signal)
+}
+
+function unlessCancelledBefore<T>(turn: Promise<unknown>, run: Promise<T>, signal: AbortSignal): Promise<T> {
+  return new Promise((resolve, reject) => {
+    const cancel = (): void => reject(cancelled('the evaluation was cancelled before it ran'))
+    if (signal.aborted) cancel()
+    signal.addEventListener('abort', cancel, { once: true })
+    void turn.then(() => signal.removeEventListener('abort', cancel))
+    run.then(resolve, reject)
+  })
 }

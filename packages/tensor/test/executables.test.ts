@@ -1,15 +1,21 @@
 import { afterEach, describe, expect, it } from 'vitest'
 import {
+  cell,
+  cellTensor,
   compile,
   currentEngine,
   evaluate,
   exp,
+  type Graph,
+  liveBytes,
+  placeholder,
   referenceEngine,
   releaseExecutables,
   setEngine,
   tensor,
   type Tensor,
   topologicalOrder,
+  updates,
   zeros,
 } from '../src/index.ts'
 import { later, watchedEngine } from './watched-engine.ts'
@@ -38,6 +44,36 @@ describe('executables', () => {
     await run(2)
     expect(engine.graphs).toHaveLength(4)
     expect(engine.disposed).toEqual([1, 2])
+  })
+
+  it('are kept up to a number of bytes, too; one that is too big is kept alone', async () => {
+    const sizes = new Map([1, 2, 3, 4].map((n) => [n, n === 4 ? 1000 : 40]))
+    const exps = (graph: Graph): number =>
+      topologicalOrder(graph.outputs).filter(({ op }) => op.name === 'exp').length
+    const engine = watchedEngine({ capacityBytes: 100, bytes: (graph) => sizes.get(exps(graph))! })
+    const run = (n: number): Promise<unknown> => evaluate([program(n)], { engine })
+    await run(1)
+    await run(2)
+    await run(1)
+    expect(engine.disposed).toEqual([])
+    await run(3)
+    // 40 bytes each: 2 had to go.
+    expect(engine.disposed).toEqual([1])
+    await run(4)
+    expect(engine.disposed).toEqual([1, 0, 2])
+    await run(4)
+    expect(engine.graphs).toHaveLength(4)
+    await run(1)
+    expect(engine.disposed).toEqual([1, 0, 2, 3])
+    await run(1)
+    expect(engine.graphs).toHaveLength(5)
+  })
+
+  it('count once when they are evicted while they are compiled', async () => {
+    const engine = watchedEngine({ capacity: 1, capacityBytes: 100, bytes: () => 60 })
+    await Promise.all([1, 2, 3].map((n) => evaluate([program(n)], { engine })))
+    await evaluate([program(3)], { engine })
+    expect([engine.graphs.length, engine.disposed.length]).toEqual([3, 2])
   })
 
   it('are disposed only when their last run is over', async () => {
@@ -102,6 +138,17 @@ describe('executables', () => {
   })
 })
 
+describe('the memory of a run', () => {
+  it('is what is alive at the same time', () => {
+    const x = placeholder([100], 'float32')
+    const graph = (...outputs: Tensor[]): Graph => ({ inputs: [x], outputs })
+    expect(liveBytes(graph(x))).toBe(0)
+    expect(liveBytes(graph(exp(x)))).toBe(400)
+    expect(liveBytes(graph(exp(exp(exp(exp(x))))))).toBe(800)
+    expect(liveBytes(graph(exp(x), exp(exp(x)).sum()))).toBe(1200)
+  })
+})
+
 describe('cancellation', () => {
   it('before a run computes nothing', async () => {
     const engine = watchedEngine()
@@ -122,6 +169,24 @@ describe('cancellation', () => {
     expect(engine.runs).toBe(0)
     await evaluate([program(1)], { engine })
     expect(engine.graphs).toHaveLength(1)
+  })
+
+  it('of one call of a compiled function leaves the other calls and the parameters alone', async () => {
+    const engine = watchedEngine()
+    const c = cell('count', { shape: [], dtype: 'float32', data: Float32Array.of(1) })
+    const valueOf = (): Tensor => cellTensor(c) as unknown as Tensor
+    const count = compile(() => ({ old: valueOf().mul(1), next: updates([[c, valueOf().add(1)]]) }), {
+      engine,
+    })
+    const controller = new AbortController()
+    engine.before = (run) => {
+      if (run === 1) controller.abort()
+      return undefined
+    }
+    const calls = [count(), count.with({ signal: controller.signal })(), count()]
+    const ends = await Promise.allSettled(calls)
+    expect(ends.map(({ status }) => status)).toEqual(['fulfilled', 'rejected', 'fulfilled'])
+    expect((await count()).old.data).toEqual(Float64Array.of(3))
   })
 
   it('during a run of the reference engine stops between two ops', async () => {

@@ -10,7 +10,14 @@ export interface WatchedEngine extends Engine {
   before: (run: number) => Promise<void> | undefined
 }
 
-export function watchedEngine(options: { readonly capacity?: number } = {}): WatchedEngine {
+export interface WatchedOptions {
+  readonly capacity?: number
+  readonly capacityBytes?: number
+  /** What each executable claims to hold. */
+  readonly bytes?: (graph: Graph) => number
+}
+
+export function watchedEngine(options: WatchedOptions = {}): WatchedEngine {
   const engine = referenceEngine()
   const graphs: Graph[] = []
   const disposed: number[] = []
@@ -19,6 +26,7 @@ export function watchedEngine(options: { readonly capacity?: number } = {}): Wat
     ...engine,
     name: 'watched',
     capacity: options.capacity ?? engine.capacity,
+    ...(options.capacityBytes === undefined ? {} : { capacityBytes: options.capacityBytes }),
     graphs,
     disposed,
     get runs(): number {
@@ -30,6 +38,7 @@ export function watchedEngine(options: { readonly capacity?: number } = {}): Wat
       const executable = await engine.compile(graph)
       let gone = false
       return {
+        ...(options.bytes === undefined ? {} : { bytes: options.bytes(graph) }),
         run: async (feeds, runOptions) => {
           if (gone) throw new Error(`executable ${number} is disposed`)
           const turn = runs++

@@ -12,6 +12,15 @@ export function view(tf: Tf, x: Tensor, shape: Shape): Tensor {
   return same ? x : tf.reshape(x, shape as number[])
 }
 
+/**
+ * Integers or truth values as floating-point numbers. A cast of the webgpu backend leaves the bits as they are, which some
+ * shaders that come later refuse; a product writes them anew.
+ */
+export function toFloats(tf: Tf, x: Tensor): Tensor {
+  const cast = tf.cast(x, 'float32')
+  return x.dtype !== 'float32' && tf.getBackend() === 'webgpu' ? tf.mul(cast, tf.scalar(1)) : cast
+}
+
 /** An axis as the middle one of three. */
 export function around(shape: Shape, axis: number): [number, number, number] {
   return [sizeOf(shape.slice(0, axis)), shape[axis]!, sizeOf(shape.slice(axis + 1))]
@@ -34,6 +43,11 @@ export function sliceAxis(tf: Tf, x: Tensor, axis: number, start: number, count:
 export function padAxis(tf: Tf, x: Tensor, axis: number, before: number, after: number, value = 0): Tensor {
   const [outer, size, inner] = around(x.shape, axis)
   const start = Math.max(-before, 0)
+  if (size - start - Math.max(-after, 0) <= 0) {
+    // All of it is taken away, and some of what was added.
+    const total = size + before + after
+    return view(tf, tf.fill([outer * total * inner], value, x.dtype), (x.shape as number[]).with(axis, total))
+  }
   const cut = sliceAxis(tf, x, axis, start, size - start - Math.max(-after, 0))
   const pads: [number, number] = [Math.max(before, 0), Math.max(after, 0)]
   if (pads[0] === 0 && pads[1] === 0) return cut

@@ -4,7 +4,7 @@
  */
 import type { Tensor } from '@tensorflow/tfjs-core'
 import type { Tf } from '../backend.ts'
-import { type Binary, binary, slowlyBroadcast } from './elementwise.ts'
+import { type Binary, binary, quotient, slowlyBroadcast } from './elementwise.ts'
 import type { Rule } from './kernel.ts'
 
 const whole = (tf: Tf, x: Tensor): Tensor => tf.cast(x, 'int32')
@@ -45,10 +45,7 @@ const byDType =
     (node.dtype === 'float32' ? float : integer)(node)
 
 export const division: Readonly<Record<string, Rule>> = {
-  div: byDType(
-    binary((tf, a, b) => tf.div(a, b)),
-    slowlyBroadcast(wholeQuotient),
-  ),
+  div: byDType(binary(quotient), slowlyBroadcast(wholeQuotient)),
   rem: byDType(
     slowlyBroadcast(floatRemainder),
     slowlyBroadcast((tf, a, b) => remainder(tf, a, nonZero(tf, b))),

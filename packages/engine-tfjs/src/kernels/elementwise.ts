@@ -10,7 +10,7 @@ import {
 import type { Tensor } from '@tensorflow/tfjs-core'
 import type { Tf } from '../backend.ts'
 import { typeOf } from '../data.ts'
-import { expandTo, view } from './axes.ts'
+import { expandTo, toFloats, view } from './axes.ts'
 import type { Kernel, Rule } from './kernel.ts'
 
 /** More axes than this are merged, or written out. */
@@ -89,6 +89,10 @@ const isNumber = (node: AnyTensor): boolean => {
   return value !== undefined && value === value
 }
 
+/** The webgl backend makes 1 of 0 / 0. */
+export const quotient: Binary = (tf, a, b) =>
+  tf.getBackend() === 'webgl' ? tf.mul(a, tf.reciprocal(b)) : tf.div(a, b)
+
 /** Some unary kernels compute integers in floating point, which binary ones don't. */
 const exact =
   (floating: Unary, integer: Unary): Rule =>
@@ -129,14 +133,16 @@ const where: Rule = ({ shape, inputs }) => {
   }
 }
 
-const cast: Rule = ({ inputs, attributes }): Kernel => {
-  const to = attributes.to as DType
-  const [from, type] = [typeOf(inputs[0]!.dtype), typeOf(to)]
+const cast: Rule = (node): Kernel => {
+  const [from, type] = [typeOf(node.inputs[0]!.dtype), typeOf(node.attributes.to as DType)]
   if (from === type) return (_tf, [x]) => x!
   // The wasm backend takes the bytes of a number for a truth value.
-  if (type === 'bool') return (tf, [x]) => tf.notEqual(x!, tf.scalar(0, from))
-  return (tf, [x]) => tf.cast(x!, type)
+  if (type === 'bool') return unary((tf, x) => tf.notEqual(x, tf.scalar(0, from)))(node)
+  return unary((tf, x) => (type === 'float32' ? toFloats(tf, x) : tf.cast(x, type)))(node)
 }
+
+/** The webgl backend multiplies by a mask, which makes NaN of -∞. */
+const relu: Unary = (tf, x) => (tf.getBackend() === 'webgl' ? tf.maximum(x, tf.scalar(0)) : tf.relu(x))
 
 export const elementwise: Readonly<Record<string, Rule>> = {
   neg: exact((tf, x) => tf.neg(x), minus),
@@ -155,7 +161,7 @@ export const elementwise: Readonly<Record<string, Rule>> = {
   reciprocal: unary((tf, x) => tf.reciprocal(x)),
   tanh: unary((tf, x) => tf.tanh(x)),
   sigmoid: unary((tf, x) => tf.sigmoid(x)),
-  relu: unary((tf, x) => tf.relu(x)),
+  relu: unary(relu),
   add: binary((tf, a, b) => tf.add(a, b)),
   sub: binary((tf, a, b) => tf.sub(a, b)),
   mul: binary((tf, a, b) => (a.dtype === 'int32' ? wholeProduct(tf, a, b) : tf.mul(a, b))),

@@ -3,9 +3,14 @@ import { type Shape, sizeOf } from '@beyondgrad/tensor'
 import type { Tensor } from '@tensorflow/tfjs-core'
 import type { Tf } from '../backend.ts'
 import { typeOf } from '../data.ts'
-import { concatAxis, expandTo, padAxis, sliceAxis, view } from './axes.ts'
+import { concatAxis, expandTo, padAxis, sliceAxis, toFloats, view } from './axes.ts'
 import { scalarOf } from './elementwise.ts'
 import type { Rule } from './kernel.ts'
+
+/** Graphics backends fill few axes only. */
+function filled(tf: Tf, shape: Shape, value: number, type: ReturnType<typeof typeOf>): Tensor {
+  return view(tf, tf.fill([sizeOf(shape)], value, type), shape)
+}
 
 const reshape: Rule =
   ({ shape }) =>
@@ -16,7 +21,7 @@ const expand: Rule = (node) => {
   const { shape, dtype, inputs } = node
   const value = scalarOf(node)
   const from = inputs[0]!.shape
-  if (value !== undefined) return (tf) => tf.fill(shape as number[], value, typeOf(dtype))
+  if (value !== undefined) return (tf) => filled(tf, shape, value, typeOf(dtype))
   const aligned = [...shape.slice(from.length).map(() => 1), ...from]
   return (tf, [x]) => expandTo(tf, view(tf, x!, aligned), shape)
 }
@@ -46,9 +51,22 @@ function skipOnes(shape: Shape, axis: number): number {
   return axis
 }
 
+/**
+ * Does to integers or truth values what some shaders of the webgpu backend can do to floating-point numbers only; all
+ * its integers are exact there.
+ */
+export function asFloats(tf: Tf, x: Tensor, move: (x: Tensor) => Tensor): Tensor {
+  const { dtype } = x
+  const moved = move(toFloats(tf, x))
+  return dtype === 'bool' ? tf.notEqual(moved, tf.scalar(0)) : tf.cast(moved, dtype)
+}
+
 /** Transposes of at most four axes as they are, others by bringing one axis after the other to its place. */
 function permuteMerged(tf: Tf, x: Tensor, order: readonly number[]): Tensor {
   if (order.every((axis, i) => axis === i)) return x
+  if (x.dtype !== 'float32' && tf.getBackend() === 'webgpu') {
+    return asFloats(tf, x, (floats) => permuteMerged(tf, floats, order))
+  }
   if (order.length <= 4) return tf.transpose(x, order as number[])
   let result = x
   const axes = order.map((_, i) => i)
@@ -84,7 +102,7 @@ const slice: Rule = ({ attributes, inputs }) => {
 const pad: Rule = ({ attributes, inputs, shape, dtype }) => {
   const { before, after } = attributes as unknown as Record<'before' | 'after', number[]>
   const value = attributes.value as number
-  if (sizeOf(inputs[0]!.shape) === 0) return (tf) => tf.fill(shape as number[], value, typeOf(dtype))
+  if (sizeOf(inputs[0]!.shape) === 0) return (tf) => filled(tf, shape, value, typeOf(dtype))
   return (tf, [x]) =>
     shape.reduce<Tensor>((y, _, axis) => padAxis(tf, y, axis, before[axis]!, after[axis]!, value), x!)
 }

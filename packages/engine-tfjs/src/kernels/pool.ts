@@ -6,6 +6,7 @@ import { type AnyTensor, type Shape, sizeOf, type Window, windowPositions } from
 import type { Tensor } from '@tensorflow/tfjs-core'
 import type { Tf } from '../backend.ts'
 import { padAxis, view } from './axes.ts'
+import { quotient } from './elementwise.ts'
 import type { Rule } from './kernel.ts'
 import {
   type AxisWindow,
@@ -127,10 +128,10 @@ function divisors(node: AnyTensor, spatial: Shape): number | Float32Array {
 
 /** Divides [N, ...positions, C]. */
 function divide(tf: Tf, x: Tensor, by: number | Float32Array): Tensor {
-  if (typeof by === 'number') return tf.div(x, tf.scalar(by))
+  if (typeof by === 'number') return quotient(tf, x, tf.scalar(by))
   const [samples, channels] = [x.shape[0], x.shape.at(-1)!]
   const three = view(tf, x, [samples, by.length, channels])
-  return view(tf, tf.div(three, tf.tensor(by, [by.length, 1])), x.shape)
+  return view(tf, quotient(tf, three, tf.tensor(by, [by.length, 1])), x.shape)
 }
 
 export const avgPool: Rule = (node) => {

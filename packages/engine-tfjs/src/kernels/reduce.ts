@@ -5,6 +5,7 @@ import type { Tf } from '../backend.ts'
 import { around, view } from './axes.ts'
 import { product } from './contract.ts'
 import type { Rule } from './kernel.ts'
+import { asFloats, permute } from './movement.ts'
 
 /** Reduces the middle one of three axes: [outer, size, inner] → outer × inner elements. */
 type Step = (tf: Tf, x: Tensor, outer: number, size: number, inner: number) => Tensor
@@ -47,23 +48,53 @@ const sumMiddle: Step = (tf, x, outer, size, inner) => {
   if (outer === 1 && inner > 1 && x.dtype === 'float32') {
     return product(tf, tf.ones([1, size]), view(tf, x, [size, inner]))
   }
-  return tf.sum(view(tf, x, [outer, size, inner]), 1)
+  return alongMiddle(tf, view(tf, x, [outer, size, inner]), (y, axis) => tf.sum(y, axis))
+}
+
+/** The webgpu backend reduces the last axis of floating-point numbers only; for others it makes shaders that are refused. */
+function alongMiddle(tf: Tf, x: Tensor, apply: (x: Tensor, axis: number) => Tensor): Tensor {
+  if (tf.getBackend() !== 'webgpu') return apply(x, 1)
+  const last = (y: Tensor): Tensor => apply(permute(tf, y, [0, 2, 1]), 2)
+  return x.dtype === 'float32' ? last(x) : asFloats(tf, x, last)
 }
 
 export const sum: Rule = reduction(sumMiddle)
 
 export const max: Rule = reduction((tf, x, outer, size, inner) =>
-  tf.max(view(tf, x, [outer, size, inner]), 1),
+  alongMiddle(tf, view(tf, x, [outer, size, inner]), (y, axis) => tf.max(y, axis)),
 )
 
 export const min: Rule = reduction((tf, x, outer, size, inner) =>
-  tf.min(view(tf, x, [outer, size, inner]), 1),
+  alongMiddle(tf, view(tf, x, [outer, size, inner]), (y, axis) => tf.min(y, axis)),
 )
 
 export const cumsum: Rule = ({ inputs, attributes, shape }: AnyTensor) => {
   const { axis, exclusive, reverse } = attributes as { axis: number; exclusive: boolean; reverse: boolean }
   const three = around(inputs[0]!.shape, axis)
-  return (tf, [x]) => view(tf, tf.cumsum(view(tf, x!, three), 1, exclusive, reverse), shape)
+  return (tf, [x]) => {
+    const along = view(tf, x!, three)
+    // The cumsum of the webgpu backend adds up something else now and then.
+    const sums =
+      tf.getBackend() === 'webgpu'
+        ? sumsByProduct(tf, along, exclusive, reverse)
+        : tf.cumsum(along, 1, exclusive, reverse)
+    return view(tf, sums, shape)
+  }
+}
+
+/** Cumulative sums of the middle axis as a product with a triangle of ones. */
+function sumsByProduct(tf: Tf, x: Tensor, exclusive: boolean, reverse: boolean): Tensor {
+  const [outer, size, inner] = x.shape as [number, number, number]
+  const triangle = Float32Array.from({ length: size * size }, (_, at) => {
+    const ahead = (Math.floor(at / size) - (at % size)) * (reverse ? -1 : 1)
+    return ahead < (exclusive ? 0 : 1) ? 1 : 0
+  })
+  const add = (y: Tensor): Tensor => {
+    const rows = view(tf, permute(tf, y, [0, 2, 1]), [outer * inner, size])
+    const sums = product(tf, rows, tf.tensor2d(triangle, [size, size]))
+    return permute(tf, view(tf, sums, [outer, inner, size]), [0, 2, 1])
+  }
+  return x.dtype === 'float32' ? add(x) : asFloats(tf, x, add)
 }
 
 /** NaN is never the largest. */

@@ -1,0 +1,43 @@
+/** @file The WebAssembly runtime in Node, for machines without a native binary. */
+import { evaluate, releaseExecutables, tensor } from '@beyondgrad/tensor'
+import { checkEngine } from '@beyondgrad/testing'
+import { expect, it } from 'vitest'
+import { engineOn } from '../src/engine.ts'
+import { onnxruntime } from '../src/index.ts'
+import { webRuntime } from '../src/web-runtime.ts'
+
+it('agrees with the reference engine on graphs of all ops', async () => {
+  await expect(checkEngine(onnxruntime({ runtime: 'web' }), { graphs: 60 })).resolves.toBeUndefined()
+})
+
+const refusing = (message: string) =>
+  webRuntime(() => Promise.reject(new Error(message)), {
+    threads: undefined,
+    wasmPaths: undefined,
+    worker: false,
+  })
+
+it('says how to install it where it is missing', async () => {
+  await expect(refusing("Cannot find package 'onnxruntime-web'\nat x")).rejects.toMatchObject({
+    code: 'missing-engine',
+    message: "onnxruntime-web does not load (Cannot find package 'onnxruntime-web'): npm i onnxruntime-web",
+  })
+})
+
+it.each([
+  ['[wasm] TypeError: Failed to fetch ort.wasm\nat x', /files \(\[wasm\] .* wasmPaths: '\/ort\/' }\)$/],
+  ['[webgpu] Error: no adapter', /cannot use WebGPU here .* take executionProviders: \['wasm'\]$/],
+])('says what to do about %s', async (reason, expected) => {
+  const ort = await import('onnxruntime-web')
+  const create = () => Promise.reject(new Error(`no available backend found. ERR: ${reason}`))
+  const load = () => Promise.resolve({ ...ort, default: undefined, InferenceSession: { create } } as never)
+  const engine = engineOn(() => webRuntime(load, { threads: 1, wasmPaths: undefined, worker: false }), {})
+  const running = evaluate(tensor([1]).add(1), { engine })
+  await expect(running).rejects.toMatchObject({ code: 'missing-engine' })
+  await expect(running).rejects.toThrow(expected)
+  await releaseExecutables(engine)
+})
+
+it('is a choice of two', () => {
+  expect(() => onnxruntime({ runtime: 'wasm' as 'web' })).toThrow(/"wasm" is neither 'node' nor 'web'/)
+})

@@ -1,0 +1,14 @@
+/** @file The tests of Node once more, on all backends of a browser. */
+import * as tf from '@tensorflow/tfjs-core'
+import { expect, it } from 'vitest'
+import { backends } from './backends.ts'
+import './engine.test.ts'
+import './memory.test.ts'
+import './ops.test.ts'
+import './window.test.ts'
+
+it('says which backends there are', () => {
+  const names = backends.map(({ name }) => name)
+  expect(names).toEqual(expect.arrayContaining(['cpu', 'wasm', 'webgl']))
+  console.info(`tfjs ${tf.version_core} in this browser: ${names.join(', ')}`)
+})
