@@ -153,7 +153,6 @@ describe('random networks', () => {
     await fc.assert(property, runs(700))
     expect(tally.right.get('batch-gradient')).toBeGreaterThan(100)
     expect(tally.right.get('diag-hessian')).toBeGreaterThan(60)
-    expect(tally.refused.get('batch-gradient')).toBeGreaterThan(0)
   })
 })
 

@@ -19,7 +19,7 @@ it('runs on as many threads as an isolated page allows', async () => {
 
 describe('agrees with the reference engine on graphs of all ops', () => {
   it('as WebAssembly', async () => {
-    await expect(checkEngine(onnxruntime(), { graphs: 150 })).resolves.toBeUndefined()
+    expect((await checkEngine(onnxruntime(), { graphs: 150 })).ops.size).toBeGreaterThan(40)
   })
 
   it.skipIf(!adapter)('on WebGPU, or refuses: for some ops there are no kernels', async () => {

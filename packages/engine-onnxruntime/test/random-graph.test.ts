@@ -5,7 +5,9 @@ import { native } from './against-reference.ts'
 
 describe('the engine', () => {
   it('agrees with the reference engine on graphs of all ops', async () => {
-    await expect(checkEngine(native, { graphs: 150 })).resolves.toBeUndefined()
+    const { ops, refusals } = await checkEngine(native, { graphs: 150 })
+    expect(ops.size).toBeGreaterThan(60)
+    expect([...refusals]).toEqual([])
   })
 
   it('agrees with it op by op', async () => {

@@ -7,7 +7,7 @@ import { onnxruntime } from '../src/index.ts'
 import { webRuntime } from '../src/web-runtime.ts'
 
 it('agrees with the reference engine on graphs of all ops', async () => {
-  await expect(checkEngine(onnxruntime({ runtime: 'web' }), { graphs: 60 })).resolves.toBeUndefined()
+  expect((await checkEngine(onnxruntime({ runtime: 'web' }), { graphs: 60 })).ops.size).toBeGreaterThan(40)
 })
 
 const refusing = (message: string) =>

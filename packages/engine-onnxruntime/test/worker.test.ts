@@ -26,7 +26,9 @@ const long = compile(
 const big = numbers([700, 700], 1)
 
 it.each(['node', 'web'] as const)('agrees with the reference engine: runtime %s', async (runtime) => {
-  await expect(checkEngine(onnxruntime({ runtime, worker: true }), { graphs: 30 })).resolves.toBeUndefined()
+  expect(
+    (await checkEngine(onnxruntime({ runtime, worker: true }), { graphs: 30 })).ops.size,
+  ).toBeGreaterThan(40)
 })
 
 it('leaves this thread alive while a graph is prepared and runs', async () => {

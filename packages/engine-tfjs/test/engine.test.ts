@@ -8,7 +8,9 @@ describe.each(backends)('the engine on $name', ({ engine, cases, graphics }) => 
   const tolerance = graphics ? { rtol: 2e-3, atol: 2e-3 } : {}
 
   it('agrees with the reference engine on graphs of all ops', async () => {
-    await expect(checkEngine(engine, { ...tolerance, graphs: cases(150) })).resolves.toBeUndefined()
+    expect((await checkEngine(engine, { ...tolerance, graphs: cases(150) })).ops.size).toBeGreaterThan(
+      graphics ? 20 : 40,
+    )
   })
 
   it('agrees with it op by op', async () => {

@@ -16,6 +16,7 @@ import {
   releaseExecutables,
   tensor,
   type Tensor,
+  topologicalOrder,
   zeros,
 } from '@beyondgrad/tensor'
 import { demandClose, type Tolerance } from './close.ts'
@@ -29,42 +30,75 @@ export interface EngineOptions extends Tolerance {
   readonly seed?: number
   /** What the graphs are made of. Default: all that there is. */
   readonly operations?: readonly string[]
+  /** Whether the engine may refuse graphs as unsupported; they are listed in the report. Default: false. */
+  readonly allowRefusals?: boolean
   /** Whether to run gradients, too, which contain ops of their own. Default: true. */
   readonly gradients?: boolean
+}
+
+/** What an engine was asked, and what it said. */
+export interface EngineReport {
+  readonly engine: string
+  readonly graphs: number
+  /** How often each op was part of a graph that came out right, constants aside. */
+  readonly ops: ReadonlyMap<string, number>
+  /** What the engine refused as unsupported, in its own words, and how often; empty unless refusals were allowed. */
+  readonly refusals: ReadonlyMap<string, number>
 }
 
 /**
  * Checks the manners of an engine, then its numbers on random graphs; throws with the first on which it differs from the
  * reference engine. Tolerances default to 1e-4 and 1e-5 in single precision, 1e-9 and 1e-10 in double.
  */
-export async function checkEngine(engine: Engine, options: EngineOptions = {}): Promise<void> {
+export async function checkEngine(engine: Engine, options: EngineOptions = {}): Promise<EngineReport> {
   const single = engine.float === 'float32'
   const tolerance = {
     rtol: options.rtol ?? (single ? 1e-4 : 1e-9),
     atol: options.atol ?? (single ? 1e-5 : 1e-10),
   }
+  const { graphs = 60, seed: first = 1 } = options
+  const report = {
+    engine: engine.name,
+    graphs,
+    ops: new Map<string, number>(),
+    refusals: new Map<string, number>(),
+  }
   try {
     await checkContract(engine, tolerance)
-    const first = options.seed ?? 1
-    for (let seed = first; seed < first + (options.graphs ?? 60); seed++) {
-      await checkRandomGraph(engine, seed, options, tolerance)
+    for (let seed = first; seed < first + graphs; seed++) {
+      const tensors = randomGraph(seed, options)
+      try {
+        await demandSame(engine, `random graph ${seed}`, tensors, tolerance)
+      } catch (error) {
+        const refusal = refusalIn(error)
+        if (refusal === undefined || options.allowRefusals !== true) throw error
+        count(report.refusals, refusal)
+        continue
+      }
+      for (const { op } of topologicalOrder(tensors)) if (op.family !== 'leaf') count(report.ops, op.name)
     }
   } finally {
     await releaseExecutables(engine)
   }
+  return report
 }
 
-async function checkRandomGraph(
-  engine: Engine,
-  seed: number,
-  options: EngineOptions,
-  tolerance: Tolerance,
-): Promise<void> {
+function count(counts: Map<string, number>, what: string): void {
+  counts.set(what, (counts.get(what) ?? 0) + 1)
+}
+
+/** The engine's own words, if it said that it can't. */
+function refusalIn(error: unknown): string | undefined {
+  const cause = (error as Error).cause as (Error & { readonly code?: string }) | undefined
+  return cause?.code === 'unsupported' ? cause.message : undefined
+}
+
+function randomGraph(seed: number, options: EngineOptions): readonly AnyTensor[] {
   const inputs = randomInputs({ seed, empty: true })
   const made = randomExpressions(inputs, { seed, operations: options.operations ?? operations })
   const last = made.at(-1)
   const slopes = (options.gradients ?? true) && last ? gradient(last.sum(), inputs) : []
-  await demandSame(engine, `random graph ${seed}`, [...made, ...slopes], tolerance)
+  return [...made, ...slopes]
 }
 
 /** Evaluates on both engines and compares shapes, element types and numbers. */

@@ -4,7 +4,7 @@ export { type BruteForce, bruteForce, type Matrix, type Problem } from './brute-
 export type { Tolerance } from './close.ts'
 export { type Definition, definitions, type MonteCarloDefinition, monteCarloDiagonal } from './definitions.ts'
 export { checkDerivative, type DerivativeOptions } from './derivative.ts'
-export { checkEngine, type EngineOptions } from './engine.ts'
+export { checkEngine, type EngineOptions, type EngineReport } from './engine.ts'
 export {
   checkExtension,
   checkResult,

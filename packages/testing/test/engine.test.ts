@@ -1,4 +1,11 @@
-import { type Engine, type Graph, type HostArray, referenceEngine } from '@beyondgrad/tensor'
+import {
+  BeyondgradError,
+  type Engine,
+  type Graph,
+  type HostArray,
+  referenceEngine,
+  topologicalOrder,
+} from '@beyondgrad/tensor'
 import { describe, expect, it } from 'vitest'
 import { checkEngine } from '../src/index.ts'
 
@@ -23,7 +30,9 @@ function faulty(
 describe('checkEngine', () => {
   it('accepts the reference engine, new or used', async () => {
     const engine = referenceEngine()
-    await checkEngine(engine, { graphs: 30 })
+    const { ops, refusals, graphs } = await checkEngine(engine, { graphs: 30 })
+    expect([graphs, refusals.size]).toEqual([30, 0])
+    expect(ops.get('add')).toBeGreaterThan(5)
     await checkEngine(engine, { graphs: 5, seed: 900, gradients: false, operations: ['add', 'matmul'] })
   })
 
@@ -34,6 +43,24 @@ describe('checkEngine', () => {
       ),
     )
     await expect(checkEngine(engine)).rejects.toThrow(/^faulty, random graph \d+, op "tanh" \[.*\]: element/)
+  })
+
+  it('rejects an engine that refuses an op, or lists what it refuses where that is allowed', async () => {
+    const engine: Engine = {
+      ...referenceEngine(),
+      name: 'choosy',
+      compile: (graph) => {
+        if (topologicalOrder(graph.outputs).some(({ op }) => op.name === 'matmul')) {
+          throw new BeyondgradError('unsupported', 'choosy has no op "matmul"')
+        }
+        return referenceEngine().compile(graph)
+      },
+    }
+    await expect(checkEngine(engine)).rejects.toThrow(/^choosy, random graph \d+ .*has no op "matmul"/)
+    const { ops, refusals } = await checkEngine(engine, { allowRefusals: true })
+    expect(ops.has('matmul')).toBe(false)
+    expect([...refusals.keys()]).toEqual(['choosy has no op "matmul"'])
+    expect(refusals.get('choosy has no op "matmul"')).toBeGreaterThan(3)
   })
 
   it('rejects an engine that writes into what it is fed', async () => {
