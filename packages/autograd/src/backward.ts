@@ -7,7 +7,7 @@ import {
   protocol,
   type Tensor,
 } from '@beyondgrad/tensor'
-import { analyse } from './analysis.ts'
+import { type Analysis, analyse } from './analysis.ts'
 import type { Context, Extension, Extensions, Results } from './extension.ts'
 import type { Flow, FlowOptions } from './flow.ts'
 import type { Parameter, ParameterMap } from './parameter.ts'
@@ -23,7 +23,7 @@ export interface BackwardOptions {
   readonly limit?: number
 }
 
-const defaults: FlowOptions = { memory: 32 * 2 ** 20, limit: 20_000 }
+export const defaults: FlowOptions = { memory: 32 * 2 ** 20, limit: 20_000 }
 
 /**
  * Runs extensions along the backward pass of a loss. Everything is lazy: `evaluate` the result, or return it from a
@@ -47,6 +47,15 @@ export function backward<const X extends Extensions>(
       throw new BeyondgradError('value', `backward: ${name} must be a positive number, not ${value}`)
   }
   const analysis = analyse(loss, { parameters, samples })
+  return runExtensions(analysis, extensions, { memory, limit })
+}
+
+/** Results of extensions, once a loss has been analysed. */
+export function runExtensions<X extends Extensions>(
+  analysis: Analysis,
+  extensions: X,
+  options: FlowOptions,
+): Results<X> {
   const context: Context = {
     batchSize: analysis.samples,
     normalizer: analysis.normalizer,
@@ -70,7 +79,7 @@ export function backward<const X extends Extensions>(
     const needs = Object.fromEntries(Object.entries(spec.needs).map(([as, need]) => [as, run(need)]))
     let arrive = flows.get(spec.flow)
     if (arrive === undefined) {
-      arrive = spec.flow.run(analysis, { memory, limit }, extension.name)
+      arrive = spec.flow.run(analysis, options, extension.name)
       flows.set(spec.flow, arrive)
     }
     const byParameter = namedMap(

@@ -27,6 +27,7 @@ export interface SweepOptions {
   readonly memory: number
   /** More columns than this are refused. */
   readonly limit: number
+  readonly counted?: (columns: number) => void
 }
 
 const floatBytes = 4
@@ -77,6 +78,7 @@ export class ColumnSweep {
       this.passColumns(node)
       this.leave(node)
     }
+    this.options.counted?.(this.count)
     return (parameter) => this.columnsAt(parameter)
   }
 

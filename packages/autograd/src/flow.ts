@@ -18,6 +18,8 @@ export interface FlowOptions {
   readonly memory: number
   /** More exact columns than this are refused. */
   readonly limit: number
+  /** Told how many columns a sweep has, when it has started all. */
+  readonly counted?: (columns: number) => void
 }
 
 /** Delivers something of type `Arrives` at each parameter. A flow runs once however many extensions ride on it. */

@@ -7,10 +7,10 @@ import {
   type Graph,
   type HostArray,
   liveBytes,
+  workOf,
 } from '@beyondgrad/tensor'
 import type { OnnxRuntimeOptions } from './options.ts'
 import type { Feed, LoadRuntime, Runtime, Session } from './runtime.ts'
-import { workOf } from './work.ts'
 
 /**
  * Below this many multiplications, some 0.3 ms of one thread, a second thread costs as much as it gives: waking it

@@ -3,15 +3,15 @@
  * Slow by design; every other engine is tested against it.
  */
 import { type HostArray, isFloat } from './dtype.ts'
+import { workOf } from './cost.ts'
 import type { Engine, Executable, Graph } from './engine.ts'
 import { BeyondgradError, cancelled } from './errors.ts'
 import { topologicalOrder } from './graph.ts'
 import { constantData } from './leaf.ts'
 import type { AnyTensor } from './node.ts'
 import type { Dense } from './op.ts'
-import { sizeOf } from './shape.ts'
 
-/** Element-operations above which a first run on this engine tells that there are faster ones. */
+/** Work above which a first run on this engine tells that there are faster ones. */
 const bigWork = 2e8
 
 /**
@@ -37,20 +37,6 @@ export function referenceEngine(options: { readonly warn?: (message: string) => 
       return Promise.resolve(interpreter(graph))
     },
   }
-}
-
-function workOf({ outputs }: Graph): number {
-  let work = 0
-  for (const node of topologicalOrder(outputs)) {
-    const size = sizeOf(node.shape)
-    if (node.op.name === 'matmul') work += size * node.inputs[0]!.shape.at(-1)!
-    else if (node.op.name.startsWith('conv') && node.inputs.length === 2) {
-      const weight = node.op.name === 'convWeight' ? node : node.inputs[1]!
-      const grid = node.op.name === 'conv' ? node : node.inputs[node.op.name === 'convWeight' ? 1 : 0]!
-      work += (sizeOf(weight.shape) * sizeOf(grid.shape)) / (grid.shape[1] || 1)
-    } else work += size
-  }
-  return work
 }
 
 function interpreter({ inputs, outputs }: Graph): Executable {

@@ -14,20 +14,43 @@ import { isSharedWeight, matmulWeight } from './matmul.ts'
 
 export type { Boundary } from './layout.ts'
 
+/** How a parameter's side meets the samples' side: factored by the op that does it, summed, or sample by sample. */
+export type Form = 'matmul' | 'conv' | 'convTranspose' | 'gather' | 'sum' | 'sample by sample'
+
+/** Which form a boundary has: the first whose conditions hold. */
+export function formOf(at: Boundary): Form {
+  const { node, operand, label } = at
+  const { name } = node.op
+  if (name === 'matmul' && isSharedWeight(at)) return 'matmul'
+  if (name === 'conv' && operand === 1 && label.axis === 0) return 'conv'
+  if (name === 'convInput' && operand === 1 && label.axis === 0) return 'convTranspose'
+  if (name === 'gather' && readsByIndex(at)) return 'gather'
+  const isElementwise = name === 'expand' || ruleOf(node).partial !== undefined
+  return isElementwise && isBroadcast(at) ? 'sum' : 'sample by sample'
+}
+
+type LayoutRule = (at: Boundary, cotangent: Tensor, columns: boolean) => Layout
+
+/** Scales and biases: what the op multiplies its operand with, and sums over the axes that the operand lacks. */
+const slopeSum: LayoutRule = (at, cotangent, columns) => {
+  const { partial } = ruleOf(at.node)
+  return directSum(
+    at,
+    partial === undefined ? cotangent : mul(cotangent, partial(at.node, at.operand)),
+    columns,
+  )
+}
+
+const layouts: Readonly<Record<Form, LayoutRule>> = {
+  matmul: matmulWeight,
+  conv: convolutionWeight,
+  convTranspose: transposedConvolutionWeight,
+  gather: tableRows,
+  sum: slopeSum,
+  'sample by sample': masked,
+}
+
 /** The factors of one boundary's per-sample derivative, by the op that it is. */
 export function layoutOf(at: Boundary, cotangent: Tensor, columns: boolean): Layout {
-  const { node, operand, label } = at
-  const rule = ruleOf(node)
-  const { name } = node.op
-  if (name === 'matmul' && isSharedWeight(at)) return matmulWeight(at, cotangent, columns)
-  if (name === 'conv' && operand === 1 && label.axis === 0) return convolutionWeight(at, cotangent, columns)
-  if (name === 'convInput' && operand === 1 && label.axis === 0) {
-    return transposedConvolutionWeight(at, cotangent, columns)
-  }
-  if (name === 'gather' && readsByIndex(at)) return tableRows(at, cotangent, columns)
-  if (name === 'expand' && isBroadcast(at)) return directSum(at, cotangent, columns)
-  if (rule.partial !== undefined && isBroadcast(at)) {
-    return directSum(at, mul(cotangent, rule.partial(node, operand)), columns)
-  }
-  return masked(at, cotangent, columns)
+  return layouts[formOf(at)](at, cotangent, columns)
 }
