@@ -9,6 +9,7 @@ import {
   sizeOf,
   tensor,
   type Tensor,
+  isTensor,
   topologicalOrder,
 } from '@beyondgrad/tensor'
 import { availableParallelism } from 'node:os'
@@ -113,8 +114,11 @@ function timeBuilding(
     last = expression(model, request, x, y)
     times.push(performance.now() - before)
   }
-  const results = Object.values(last!.results) as Iterable<readonly [unknown, Tensor]>[]
-  const outputs = results.flatMap((map) => [...map].map(([, value]) => value))
+  const results = Object.values(last!.results) as Iterable<readonly [unknown, object]>[]
+  // One tensor for each parameter, or several by name, as Kronecker factors are.
+  const outputs = results.flatMap((map) =>
+    [...map].flatMap(([, value]) => (isTensor(value) ? [value] : Object.values(value).filter(isTensor))),
+  )
   // The second half: by then the compiler has seen the code often enough.
   const sorted = times.slice(times.length >> 1).sort((a, b) => a - b)
   return { build: quantile(sorted, 0.5), nodes: topologicalOrder([last!.loss, ...outputs]).length }
