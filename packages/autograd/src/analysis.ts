@@ -53,6 +53,8 @@ export interface Analysis {
   /** Nodes that depend on a parameter. */
   readonly affected: ReadonlySet<AnyTensor>
   readonly axes: SampleAxes
+  /** The parameter as it occurs in the graph. */
+  leaf(parameter: Parameter): AnyTensor
   /** The ordinary gradient. */
   gradient(parameter: Parameter): Tensor
   /** The cotangent of a node, d whole / d node. */
@@ -127,6 +129,7 @@ export function analyse(loss: Tensor, options: AnalysisOptions = {}): Analysis {
     affected,
     axes,
     upstream,
+    leaf: (parameter) => leafOf.get(parameter.cell)!,
     gradient: (parameter) => {
       const leaf = leafOf.get(parameter.cell)!
       const parts = [cotangents().get(leaf), extra.get(leaf)].filter((x) => x !== undefined)

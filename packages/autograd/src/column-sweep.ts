@@ -129,7 +129,7 @@ export class ColumnSweep {
     if (this.count > this.options.limit) {
       throw new BeyondgradError(
         'unsupported',
-        `${this.options.what}: the exact form needs more than ${this.options.limit} columns (${this.count} so far, ${total} of them at op "${node.op.name}"); raise the option limit, or use a stochastic quantity such as DiagGGNMC`,
+        `${this.options.what}: the exact form needs more than ${this.options.limit} columns (${this.count} so far, ${total} of them at op "${node.op.name}"); raise the option limit, or use a stochastic quantity such as DiagHessianMC or DiagGGNMC`,
       )
     }
     for (let from = 0; from < total; from += this.size) {

@@ -118,7 +118,7 @@ function explainOne(quantity: string, extension: Extension<unknown>, at: Circums
     const counted = (count: number): void => void (columns = (columns ?? 0) + count)
     runExtensions(analysis, { quantity: extension }, { memory: Infinity, limit: Infinity, counted })
     if (columns !== undefined && columns > limit) {
-      const because = `needs ${columns} columns, and the limit is ${limit}; raise it, or use a stochastic quantity such as DiagGGNMC`
+      const because = `needs ${columns} columns, and the limit is ${limit}; raise it, or use a stochastic quantity such as DiagHessianMC or DiagGGNMC`
       return { quantity, status: 'impossible', because, columns }
     }
     const { graph } = capture(

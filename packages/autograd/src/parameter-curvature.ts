@@ -108,7 +108,7 @@ function diagonalByColumns(
   if (size > limit) {
     throw new BeyondgradError(
       'unsupported',
-      `${what}: what is made of parameter "${name}" before it is used bends across its ${size} entries, and the exact form needs a column for each; raise the option limit, or use a stochastic quantity such as DiagGGNMC`,
+      `${what}: what is made of parameter "${name}" before it is used bends across its ${size} entries, and the exact form needs a column for each; raise the option limit, or use a stochastic quantity such as DiagHessianMC or DiagGGNMC`,
     )
   }
   const chunk = Math.max(1, Math.floor(memory / (4 * Math.max(1, size))))

@@ -4,6 +4,8 @@ import {
   type Extension,
   ggnFlow,
   hessianFlow,
+  hutchinsonDiagonal,
+  hutchinsonFlow,
   type ParameterMap,
 } from '@beyondgrad/autograd'
 import type { Tensor } from '@beyondgrad/tensor'
@@ -79,5 +81,25 @@ export function DiagHessian(): Extension<ParameterMap<Tensor>> {
     flow: hessianFlow,
     merge: 'sum',
     parameter: ({ contribution }) => contribution.sumOfSquares(),
+  })
+}
+
+/**
+ * Hutchinson's estimate of the Hessian's diagonal, `[...parameter.shape]`: the mean of z ⊙ H z over `samples` vectors z of
+ * random signs. For any loss and any network – also where samples mix, where no marked loss is, or where the exact form has
+ * too many columns. Each entry's variance is twice the sum of the squares beside the diagonal in its row, divided by
+ * `samples`.
+ *
+ * Source: Bekas, Kokiopoulou and Saad, "An estimator for the diagonal of a matrix", 2007.
+ */
+export function DiagHessianMC(options: MonteCarloOptions = {}): Extension<ParameterMap<Tensor>> {
+  const { samples = 1, seed = 0 } = options
+  checkSamples('DiagHessianMC', samples)
+  return defineExtension({
+    name: 'diag-hessian-mc',
+    options: { samples, seed },
+    flow: hutchinsonFlow({ samples, seed }),
+    merge: 'sum',
+    parameter: ({ contribution }) => hutchinsonDiagonal(contribution),
   })
 }

@@ -1,7 +1,14 @@
 /** @file The quantities by the names that the command line and files use. */
 import type { Extension, KroneckerFactors, ParameterMap } from '@beyondgrad/autograd'
 import type { Tensor } from '@beyondgrad/tensor'
-import { BatchDiagGGN, BatchDiagGGNMC, DiagGGN, DiagGGNMC, DiagHessian } from './curvature-diagonal.ts'
+import {
+  BatchDiagGGN,
+  BatchDiagGGNMC,
+  DiagGGN,
+  DiagGGNMC,
+  DiagHessian,
+  DiagHessianMC,
+} from './curvature-diagonal.ts'
 import { BatchGradient, BatchL2, Gradient, SumGradSquared, Variance } from './first-order.ts'
 import { KFAC, KFLR } from './kronecker.ts'
 import { SqrtGGN, SqrtGGNMC } from './square-root.ts'
@@ -17,6 +24,7 @@ export type TensorQuantity =
   | 'batch-diag-ggn'
   | 'batch-diag-ggn-mc'
   | 'diag-hessian'
+  | 'diag-hessian-mc'
   | 'sqrt-ggn'
   | 'sqrt-ggn-mc'
 
@@ -36,6 +44,7 @@ export const quantities: Factories<TensorQuantity, Tensor> & Factories<'kfac' | 
   'batch-diag-ggn': BatchDiagGGN,
   'batch-diag-ggn-mc': () => BatchDiagGGNMC(),
   'diag-hessian': DiagHessian,
+  'diag-hessian-mc': () => DiagHessianMC(),
   kfac: () => KFAC(),
   kflr: () => KFLR(),
   'sqrt-ggn': SqrtGGN,

@@ -69,7 +69,7 @@ describe('explain', () => {
       quantity: 'hessian',
       status: 'impossible',
       because:
-        'needs 8 columns, and the limit is 7; raise it, or use a stochastic quantity such as DiagGGNMC',
+        'needs 8 columns, and the limit is 7; raise it, or use a stochastic quantity such as DiagHessianMC or DiagGGNMC',
       columns: 8,
     })
     expect(() => backward(loss(), { hessian: DiagHessian() }, { limit: 7 })).toThrow(/more than 7 columns/)

@@ -1,9 +1,9 @@
-import { backward } from '@beyondgrad/autograd'
+import { backward, gradient, jacobian, parameter } from '@beyondgrad/autograd'
 import { rows } from '@beyondgrad/nn'
 import { BeyondgradError, compile, evaluate, type NDArray, referenceEngine, tensor } from '@beyondgrad/tensor'
 import type { Problem } from '@beyondgrad/testing'
 import { describe, expect, it } from 'vitest'
-import { DiagGGN, DiagGGNMC, SumGradSquared } from '../src/index.ts'
+import { DiagGGN, DiagGGNMC, DiagHessian, DiagHessianMC, SumGradSquared } from '../src/index.ts'
 import { plain } from './layer-networks.ts'
 
 const engine = referenceEngine()
@@ -124,5 +124,45 @@ describe('DiagGGNMC', () => {
     const scaled = fisher.get('0.weight').data.map((x) => x * 4)
     const difference = mc.get('0.weight').data.map((x, i) => Math.abs(x - scaled[i]!))
     expect(Math.max(...difference)).toBeGreaterThan(1e-2)
+  })
+})
+
+describe('DiagHessianMC', () => {
+  it('is the mean of z ⊙ H z, with the variance that its source gives', async () => {
+    const { model, loss, inputs, targets } = plain[1]!.problem(3)
+    const whole = loss(model(inputs), targets)
+    const draws = 400
+    const { exact, drawn } = await evaluate(
+      backward(whole, { exact: DiagHessian(), drawn: DiagHessianMC({ samples: draws, seed: 2 }) }),
+      { engine },
+    )
+    // The joint Hessian row of an entry of the first parameter, beside its diagonal.
+    const parameters = [...model.parameters].map(([p]) => p)
+    const slopes = gradient(whole, model.parameters)
+    const first = parameters[0]!
+    const rowsOf = await evaluate(
+      parameters.map((p) => jacobian(slopes.get(first), p.value)),
+      { engine },
+    )
+    const size = first.shape.reduce((a, b) => a * b, 1)
+    for (let i = 0; i < size; i++) {
+      let beside = 0
+      rowsOf.forEach(({ data }, at) => {
+        const width = data.length / size
+        for (let j = 0; j < width; j++) if (at > 0 || j !== i) beside += data[i * width + j]! ** 2
+      })
+      const error = Math.abs(drawn.get(first).data[i]! - exact.get(first).data[i]!)
+      expect(error).toBeLessThan(5 * Math.sqrt(beside / draws))
+    }
+  })
+
+  it('needs no samples: a network that mixes them, and a loss that is none', async () => {
+    const w = parameter('w', { shape: [2], dtype: 'float32', data: Float32Array.of(0.5, -1) })
+    // H = diag(12 w²) exactly, whatever the signs.
+    const { found } = await evaluate(
+      backward(w.value.pow(4).sum(), { found: DiagHessianMC({ samples: 1, seed: 1 }) }),
+      { engine },
+    )
+    expect([...found.get(w).data]).toEqual([3, 12])
   })
 })

@@ -143,7 +143,7 @@ describe('DiagHessian', () => {
     // One column for the loss, two for what the upper tanh bends; the lower one's stay a diagonal.
     expect(() => backward(loss, { h: DiagHessian() }, { limit: 3 })).not.toThrow()
     expect(() => backward(loss, { h: DiagHessian() }, { limit: 2 })).toThrow(
-      /^diag-hessian: the exact form needs more than 2 columns \(\d+ so far, \d+ of them at op "\w+"\); raise the option limit, or use a stochastic quantity such as DiagGGNMC$/,
+      /^diag-hessian: the exact form needs more than 2 columns \(\d+ so far, \d+ of them at op "\w+"\); raise the option limit, or use a stochastic quantity such as DiagHessianMC or DiagGGNMC$/,
     )
   })
 })
