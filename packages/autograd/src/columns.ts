@@ -14,8 +14,13 @@ import {
 } from '@beyondgrad/tensor'
 import * as contraction from './contraction.ts'
 import * as indexed from './indexed-contraction.ts'
-import { type KroneckerFactors, kroneckerFactors, type KroneckerMode } from './kronecker.ts'
-import { materialized, multipliedOut, sumOf, type Use } from './use.ts'
+import {
+  type KroneckerColumns,
+  type KroneckerFactors,
+  kroneckerFactors,
+  type KroneckerMode,
+} from './kronecker.ts'
+import { type Factors, materialized, multipliedOut, sumOf, type Use } from './use.ts'
 
 /** Columns that arrive together, all weighted alike or each (column, sample) with a weight of its own. */
 export interface WeightedUse {
@@ -34,6 +39,11 @@ export interface Columns {
   readonly samples: number
   /** Number of columns, before diagonal parts. */
   readonly columns: number
+  /**
+   * For contractions of one's own: the factors of columns that travelled together, and their weights. Throws `unsupported`
+   * where they are not all of the curvature.
+   */
+  chunks(): readonly ColumnChunk[]
   /** The diagonal of the curvature: Σ w P², as [...parameter.shape]. */
   sumOfSquares(): Tensor
   /** The same for every sample: Σ over columns of w P², as [N, ...parameter.shape]. */
@@ -45,6 +55,16 @@ export interface Columns {
    * (an exact Hessian); a negative scale of the loss, which has no root, fails at the run with a `DataError`.
    */
   materialize(): Tensor
+}
+
+/** Columns that arrived together. */
+export interface ColumnChunk {
+  /** With an axis of columns in front. */
+  readonly factors: Factors
+  /** w: one number for all, or [V, N]. */
+  readonly weight: Tensor
+  /** [...lead, layout of the factors] → [...lead, ...parameter.shape]. */
+  place(result: Tensor, lead: number): Tensor
 }
 
 /** Chunks of columns and parts that are diagonal, as what arrives at a parameter. */
@@ -61,6 +81,12 @@ export function columnsOf(
       `${what}: the curvature of parameter "${name}" of shape ${formatShape(shape)} has parts of either sign (an exact Hessian, or a loss without a root), and only its diagonal is available`,
     )
   }
+  /** Every chunk as one use. */
+  const single = (): readonly KroneckerColumns[] =>
+    chunks.map(({ uses, weight }) => ({
+      use: uses.length === 1 ? uses[0]! : multipliedOut(uses, true),
+      weight,
+    }))
   return {
     samples,
     columns: chunks.reduce((count, chunk) => count + chunk.columns, 0),
@@ -80,13 +106,17 @@ export function columnsOf(
         }),
       )
     },
+    chunks: () => {
+      demandColumns('chunks', false)
+      return single().map(({ use, weight }) => ({
+        factors: use.factors,
+        weight,
+        place: (result, lead) => use.place(result, lead),
+      }))
+    },
     kroneckerFactors: (mode) => {
       demandColumns('Kronecker factors', false)
-      const columns = chunks.map(({ uses, weight }) => ({
-        use: uses.length === 1 ? uses[0]! : multipliedOut(uses, true),
-        weight,
-      }))
-      return kroneckerFactors(columns, mode, name, shape)
+      return kroneckerFactors(single(), mode, name, shape)
     },
     materialize: () => {
       demandColumns('materialize', true)

@@ -2,7 +2,7 @@
  * @file Products of the exact Hessian with random signs, for estimates where exact columns are too many: E[z ⊙ H z] is the
  * Hessian's diagonal (Hutchinson, 1989; Bekas, Kokiopoulou and Saad, 2007), and no column ever meets a sample.
  */
-import { cast, less, mul, random, slice, reshape, sub, sum, type Tensor } from '@beyondgrad/tensor'
+import { cast, less, mul, random, reshape, slice, sub, type Tensor } from '@beyondgrad/tensor'
 import type { Analysis } from './analysis.ts'
 import type { Flow } from './flow.ts'
 import type { Parameter } from './parameter.ts'
