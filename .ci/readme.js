@@ -10,7 +10,12 @@ import { join } from 'node:path'
 
 const root = join(import.meta.dirname, '..')
 const packages = ['tensor', 'autograd', 'nn', 'backpack', 'engine-onnxruntime', 'io', 'onnx', 'testing']
-const readmes = ['README.md', ...packages.map((name) => `packages/${name}/README.md`)]
+const docs = ['write-an-extension', 'write-a-layer', 'write-an-engine']
+const readmes = [
+  'README.md',
+  ...packages.map((name) => `packages/${name}/README.md`),
+  ...docs.map((name) => `docs/${name}.md`),
+]
 
 /** @param {string} file */
 function blocksOf(file) {
