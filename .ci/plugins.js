@@ -42,6 +42,16 @@ try {
     recursive: true,
     filter: (from) => !/node_modules|dist$/.test(from),
   })
+  // What the template makes is tested and packed as it comes.
+  const scaffold = 'a-new-one'
+  if (only.length === 0) {
+    run(
+      process.execPath,
+      [join(root, 'templates/create-plugin.js'), scaffold, join(folder, 'plugins', scaffold)],
+      folder,
+    )
+    plugins.push(scaffold)
+  }
   writeFileSync(
     join(folder, 'package.json'),
     JSON.stringify({
@@ -80,6 +90,7 @@ try {
       ],
       at,
     )
+    if (name === scaffold) run('npm', ['pack', '--loglevel=error'], at)
   }
 } finally {
   rmSync(folder, { recursive: true, force: true })
