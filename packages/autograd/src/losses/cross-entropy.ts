@@ -1,0 +1,320 @@
+/** @file Softmax cross-entropy: of class indices or of class probabilities, with any positions, weights and smoothing. */
+import {
+  type AnyTensor,
+  BeyondgradError,
+  cast,
+  concat,
+  constant,
+  equal,
+  expand,
+  eye,
+  formatShape,
+  full,
+  guard,
+  iota,
+  less,
+  logSoftmax,
+  matmul,
+  mul,
+  neg,
+  oneHot,
+  random,
+  reshape,
+  sameShape,
+  softmax,
+  sqrt,
+  sub,
+  sum,
+  type Tensor,
+  transpose,
+  unsqueeze,
+  where,
+} from '@beyondgrad/tensor'
+import { defineLoss, type LossTerms, type Sampling } from '../loss.ts'
+import { checkReduction, checkSamples, type LossOptions, spreadWeight, termsOf, total } from './terms.ts'
+
+/** Target indices as indicators over the classes. */
+const indicators = (output: Tensor, target: AnyTensor): Tensor =>
+  oneHot(target as Tensor<'int32'>, output.shape.at(-1)!)
+
+/** What x [N, …, C] has at the targets [N, …]; 0 where a target is no class. An infinite x elsewhere does no harm. */
+export function ofTargets(x: Tensor, target: Tensor<'int32'>): Tensor {
+  const classes = reshape(iota(x.shape.at(-1)!), [...target.shape.map(() => 1), -1])
+  return sum(where(equal<'int32'>(unsqueeze(target, [-1]), classes), x, 0), [-1])
+}
+
+const crossEntropyNode = /* @__PURE__ */ defineLoss({
+  name: 'cross-entropy',
+  each: ({ output, target }) => neg(ofTargets(logSoftmax(output), target as Tensor<'int32'>)),
+  hessianRoot: ({ output }) => categoricalRoot(output),
+  sampleRoot: ({ output }, sampling) => categoricalSample(output, sampling),
+})
+
+/** −Σ q log p for a target q ≥ 0 of any mass. */
+const softCrossEntropyNode = /* @__PURE__ */ defineLoss({
+  name: 'cross-entropy of probabilities',
+  each: ({ output, target }) => neg(sum(mul(target as Tensor, logSoftmax(output)), [-1])),
+  hessianRoot: ({ output, target }) => mul(categoricalRoot(output), rootOfMass(target as Tensor)),
+  sampleRoot: ({ output, target }, sampling) =>
+    mul(categoricalSample(output, sampling), rootOfMass(target as Tensor)),
+})
+
+const rootOfMass = (target: Tensor): Tensor => sqrt(sum(target, [-1], { keep: true }))
+
+/**
+ * The Cholesky factor of diag(p) − p pᵀ in closed form: C − 1 columns,
+ * L_kk = √(p_k r_k / q_k), L_jk = −p_j √(p_k / (q_k r_k)) for j > k, with r_k = Σ_{j>k} p_j and q_k = r_k + p_k.
+ *
+ * @returns [C − 1, N, …, C]; one column of zeros for a single class
+ */
+export function categoricalRoot(output: Tensor): Tensor {
+  const classes = output.shape.at(-1)!
+  const p = softmax(output)
+  const rest = matmul(p, strictlyLower(classes))
+  // Where nothing is left, 0 / 0 must be 0.
+  const tiny = 1e-30
+  const r = rest.add(tiny)
+  const q = rest.add(p).add(tiny)
+  const diagonal = sqrt(p.mul(rest.div(q)))
+  const below = sqrt(p.div(q).div(r))
+  // [C, N, …, C]: column k has `diagonal` at k and −p_j · `below` after it.
+  const others = Array.from({ length: output.shape.length - 1 }, (_, i) => i + 1)
+  const at = unsqueeze(eye(classes), others)
+  const after = unsqueeze(strictlyUpper(classes), others)
+  const root = classesFirst(diagonal).mul(at).sub(classesFirst(below).mul(p).mul(after))
+  return classes === 1 ? root : root.slice(0, 0, classes - 1)
+}
+
+/** p − onehot(y), y drawn from the model's own distribution, at every position: [draws, N, …, C]. */
+export function categoricalSample(output: Tensor, { draws, seed }: Sampling): Tensor {
+  const [n, ...rest] = output.shape as [number, ...number[]]
+  const positions = rest.slice(0, -1)
+  const classes = output.shape.at(-1)!
+  const p = softmax(output)
+  const reached = matmul(p, upperWithDiagonal(classes))
+  const u = random([draws, n, ...positions, 1], { distribution: 'uniform', seed, stream: 'cross-entropy' })
+  // Class y is drawn when cum_{y−1} ≤ u < cum_y; the last class takes what rounding leaves over.
+  const last = reshape(less<'int32'>(iota(classes), classes - 1), [
+    1,
+    ...output.shape.slice(1).map(() => 1),
+    classes,
+  ])
+  const passed = cast(less(reached, u), 'float32').mul(cast(last, 'float32'))
+  const drawn = sub(shiftRight(passed), passed)
+  return sub(p, drawn).mul(1 / Math.sqrt(draws))
+}
+
+/** [N, …, C] → [C, N, …, 1]. */
+function classesFirst(x: Tensor): Tensor {
+  const last = x.shape.length - 1
+  return unsqueeze(transpose(x, [last, ...Array.from({ length: last }, (_, i) => i)]), [last + 1])
+}
+
+const triangle = (size: number, holds: (row: number, column: number) => boolean): Tensor => {
+  const rows = Array.from({ length: size }, (_, i) =>
+    Array.from({ length: size }, (__, j) => (holds(i, j) ? 1 : 0)),
+  )
+  return constant(rows)
+}
+
+/** M[j, k] = 1 for j > k: p M sums what comes after k. */
+const strictlyLower = (size: number): Tensor => triangle(size, (row, column) => row > column)
+const strictlyUpper = (size: number): Tensor => triangle(size, (row, column) => column > row)
+const upperWithDiagonal = (size: number): Tensor => triangle(size, (row, column) => column >= row)
+
+/** 1 before the first entry, everything one place to the right. */
+function shiftRight(x: Tensor): Tensor {
+  const rank = x.shape.length
+  const first = full([...x.shape.slice(0, -1), 1], 1)
+  return concat([first, x.slice(rank - 1, 0, x.shape.at(-1)! - 1)], rank - 1)
+}
+
+export interface CrossEntropyOptions extends LossOptions {
+  /** The axis of the classes. Default: 1, as PyTorch has it; −1 for [N, T, C]. */
+  readonly axis?: number | undefined
+  /** A weight for each class, [C]; "mean" then divides by the sum of the weights of the targets. */
+  readonly weight?: Tensor | undefined
+  /** Targets with this number count for nothing, neither in the sum nor in what "mean" divides by. Default: none. */
+  readonly ignoreIndex?: number | undefined
+  /** From 0 to 1: this part of the target is spread over all classes. Default: 0. */
+  readonly labelSmoothing?: number | undefined
+}
+
+/**
+ * Softmax cross-entropy −Σ log p(target) of logits, at every sample and position. "mean" divides by the number of targets, N or N
+ * times the positions.
+ *
+ * Class indices are checked at every run (`data`). If all of them are ignored, "sum" is 0 and "mean" fails with a `DataError`.
+ *
+ * @param output logits [N, C] or [N, C, …positions]; see `axis`
+ * @param target class indices [N] or [N, …positions], or probabilities of the classes in the shape of the logits
+ */
+export function crossEntropy(
+  output: Tensor,
+  target: Tensor<'int32'> | Tensor,
+  options: CrossEntropyOptions = {},
+): Tensor {
+  const { reduction = 'mean', labelSmoothing = 0, ignoreIndex } = options
+  checkReduction('crossEntropy', reduction)
+  checkSamples('crossEntropy', output)
+  checkOptions(output, options)
+  const logits = classesLast(output, options.axis)
+  if ((target as AnyTensor).dtype === 'float32') {
+    if (ignoreIndex !== undefined) {
+      throw new BeyondgradError(
+        'value',
+        'crossEntropy: ignoreIndex is for targets of class indices; give probabilities a sampleWeight of 0',
+      )
+    }
+    return ofProbabilities(logits, target as Tensor, output, options)
+  }
+  checkIndices('crossEntropy', output, logits, target as Tensor<'int32'>)
+  const indices = target as Tensor<'int32'>
+  const terms = indexTerms('crossEntropy', logits, indices, options)
+  const value =
+    labelSmoothing === 0
+      ? crossEntropyNode({ output: logits, target: indices }, terms)
+      : smoothed(logits, indices, options, terms)
+  return guardIndices('crossEntropy', value, indices, logits.shape.at(-1)!, ignoreIndex)
+}
+
+/** With smoothing the target is a distribution; class weights are in its mass, ignored samples have none. */
+function smoothed(
+  logits: Tensor,
+  target: Tensor<'int32'>,
+  { weight, labelSmoothing = 0, ignoreIndex, sampleWeight }: CrossEntropyOptions,
+  { reduction, divisor }: LossTerms,
+): Tensor {
+  const classes = logits.shape.at(-1)!
+  const spread = indicators(logits, target)
+    .mul(1 - labelSmoothing)
+    .add(labelSmoothing / classes)
+  const weighted = weight === undefined ? spread : spread.mul(weight)
+  const kept = keptOf(target, ignoreIndex)
+  const masses = kept === undefined ? weighted : weighted.mul(unsqueeze(kept, [target.shape.length]))
+  const own = sampleWeight && spreadWeight('crossEntropy', sampleWeight, target.shape)
+  return softCrossEntropyNode({ output: logits, target: masses }, { reduction, divisor, weight: own })
+}
+
+function ofProbabilities(
+  logits: Tensor,
+  target: Tensor,
+  output: Tensor,
+  options: CrossEntropyOptions,
+): Tensor {
+  const { weight, labelSmoothing = 0 } = options
+  if (!sameShape(target.shape, output.shape)) throw unfit('crossEntropy', output, target)
+  let masses = classesLast(target, options.axis)
+  if (labelSmoothing > 0) {
+    masses = masses.mul(1 - labelSmoothing).add(labelSmoothing / logits.shape.at(-1)!)
+  }
+  if (weight !== undefined) masses = masses.mul(weight)
+  const terms = termsOf('crossEntropy', options, logits.shape.slice(0, -1))
+  const value = softCrossEntropyNode({ output: logits, target: masses }, terms)
+  return guard(value, target, { kind: 'not-negative', what: 'crossEntropy: a probability of the target' })
+}
+
+function checkOptions(output: Tensor, options: CrossEntropyOptions): void {
+  const { weight, labelSmoothing = 0, ignoreIndex, axis = 1 } = options
+  if (!(labelSmoothing >= 0 && labelSmoothing <= 1)) {
+    throw new BeyondgradError(
+      'value',
+      `crossEntropy: labelSmoothing is a number from 0 to 1, not ${labelSmoothing}`,
+    )
+  }
+  if (ignoreIndex !== undefined && !Number.isInteger(ignoreIndex)) {
+    throw new BeyondgradError('value', `crossEntropy: ignoreIndex is an integer, not ${ignoreIndex}`)
+  }
+  checkClassAxis('crossEntropy', output, axis)
+  checkClassWeight('crossEntropy', weight, output.shape.at(axis)!)
+}
+
+/** Throws unless the axis of the classes is there, and not that of the samples. */
+export function checkClassAxis(name: string, output: Tensor, axis: number): void {
+  const rank = output.shape.length
+  if (Number.isInteger(axis) && axis !== 0 && axis < rank && axis > -rank) return
+  throw new BeyondgradError(
+    'shape',
+    `${name}: axis ${axis} of an output of shape ${formatShape(output.shape)} is no axis of classes; expects [N, C] or [N, C, ...]`,
+  )
+}
+
+export function checkClassWeight(name: string, weight: Tensor | undefined, classes: number): void {
+  if (weight === undefined || (weight.dtype === 'float32' && sameShape(weight.shape, [classes]))) return
+  throw new BeyondgradError(
+    'shape',
+    `${name}: weight must have a number for each of the ${classes} classes, [${classes}], not ${String(weight.dtype)} ${formatShape(weight.shape)}`,
+  )
+}
+
+/** [N, C, …positions] → [N, …positions, C]. */
+export function classesLast(x: Tensor, axis = 1): Tensor {
+  const rank = x.shape.length
+  const at = axis < 0 ? axis + rank : axis
+  if (at === rank - 1) return x
+  return transpose(x, [...Array.from({ length: rank }, (_, i) => i).filter((i) => i !== at), at])
+}
+
+export function unfit(name: string, output: Tensor, target: AnyTensor): BeyondgradError {
+  return new BeyondgradError(
+    'shape',
+    `${name}: expects logits [N, C] and class indices [N], or [N, C, ...] and [N, ...], or { axis: -1 } and [N, ..., C], got ${formatShape(output.shape)} and ${formatShape(target.shape)}`,
+  )
+}
+
+/** Throws unless the target has an int32 class index for each sample and position. */
+export function checkIndices(name: string, output: Tensor, logits: Tensor, target: AnyTensor): void {
+  if (!sameShape(target.shape, logits.shape.slice(0, -1))) throw unfit(name, output, target)
+  if (target.dtype === 'int32') return
+  throw new BeyondgradError(
+    'dtype',
+    `${name}: class indices must be int32, not ${String(target.dtype)}; use intTensor() or cast()`,
+  )
+}
+
+/** Fails a run in which a target is neither a class nor the index that is ignored. */
+export function guardIndices(
+  name: string,
+  value: Tensor,
+  target: Tensor<'int32'>,
+  classes: number,
+  ignoreIndex: number | undefined,
+): Tensor {
+  const except = ignoreIndex === undefined ? {} : { except: ignoreIndex }
+  return guard(value, target, {
+    kind: 'range',
+    what: `${name}: the target`,
+    from: 0,
+    below: classes,
+    ...except,
+  })
+}
+
+/** 0 for targets that are ignored, 1 for the others; undefined where none are. */
+function keptOf(target: Tensor<'int32'>, ignoreIndex: number | undefined): Tensor | undefined {
+  return ignoreIndex === undefined ? undefined : where(equal<'int32'>(target, ignoreIndex), 0, 1)
+}
+
+/** The weights of terms with class indices: of the class, of what is not ignored, of the sample; and what "mean" divides by. */
+export function indexTerms(
+  name: string,
+  logits: Tensor,
+  target: Tensor<'int32'>,
+  options: Pick<CrossEntropyOptions, 'reduction' | 'sampleWeight' | 'weight' | 'ignoreIndex'>,
+): LossTerms {
+  const { reduction = 'mean', weight, sampleWeight, ignoreIndex } = options
+  const parts: Tensor[] = []
+  const kept = keptOf(target, ignoreIndex)
+  if (kept !== undefined) parts.push(kept)
+  if (weight !== undefined) {
+    const checked = guard(weight, weight, { kind: 'not-negative', what: `${name}: weight` })
+    parts.push(sum(mul(indicators(logits, target), checked), [-1]))
+  }
+  if (sampleWeight !== undefined) parts.push(spreadWeight(name, sampleWeight, target.shape))
+  if (parts.length === 0) return { reduction }
+  const all = expand(
+    parts.reduce((a, b) => mul(a, b)),
+    target.shape,
+  )
+  return { reduction, weight: all, ...(reduction === 'mean' && { divisor: total(name, all) }) }
+}
