@@ -68,6 +68,8 @@ export interface AnalysisOptions {
   readonly parameters?: ParameterMap<Parameter> | readonly Parameter[] | undefined
   /** Leaves whose samples are not on the axis that the labels find. */
   readonly samples?: ReadonlyMap<AnyTensor, number> | undefined
+  /** What becomes of terms of parameters alone where samples and curvature are asked for. Default: 'refuse'. */
+  readonly regularizers?: 'refuse' | 'ignore' | undefined
 }
 
 const isLoss = (node: AnyTensor): boolean => lossOf(node) !== undefined
@@ -135,7 +137,8 @@ export function analyse(loss: Tensor, options: AnalysisOptions = {}): Analysis {
     },
     cotangent: (node) => cotangents().get(node),
     entrances: (what) => {
-      const alone = [...found].filter(([, leaf]) => extra.has(leaf)).map(([{ name }]) => name)
+      const isRefused = options.regularizers !== 'ignore'
+      const alone = [...found].filter(([, leaf]) => isRefused && extra.has(leaf)).map(([{ name }]) => name)
       demandMarkedLosses(what, losses, alone)
       requireOutputs(axes, outputs, samples, what)
       return (entrances ??= findEntrances(what, order, affected, axes, samples, found))
@@ -174,7 +177,7 @@ function demandMarkedLosses(what: string, losses: readonly MarkedLoss[], alone: 
   if (alone.length > 0) {
     throw new BeyondgradError(
       'not-a-loss',
-      `${what}: the loss has terms of parameters alone (${alone.join(', ')}) that belong to no sample; leave them out of the loss for this quantity`,
+      `${what}: the loss has terms of parameters alone (${alone.join(', ')}) that belong to no sample; leave them out of the loss for this quantity, or say backward(…, { regularizers: 'ignore' })`,
     )
   }
 }

@@ -159,14 +159,14 @@ export function crossEntropy(
   checkSamples('crossEntropy', output)
   checkOptions(output, options)
   const logits = classesLast(output, options.axis)
-  if ((target as AnyTensor).dtype === 'float32') {
+  if ((target as AnyTensor).dtype === 'float32' && sameShape(target.shape, output.shape)) {
     if (ignoreIndex !== undefined) {
       throw new BeyondgradError(
         'value',
         'crossEntropy: ignoreIndex is for targets of class indices; give probabilities a sampleWeight of 0',
       )
     }
-    return ofProbabilities(logits, target as Tensor, output, options)
+    return ofProbabilities(logits, target as Tensor, options)
   }
   checkIndices('crossEntropy', output, logits, target as Tensor<'int32'>)
   const indices = target as Tensor<'int32'>
@@ -196,14 +196,8 @@ function smoothed(
   return softCrossEntropyNode({ output: logits, target: masses }, { reduction, divisor, weight: own })
 }
 
-function ofProbabilities(
-  logits: Tensor,
-  target: Tensor,
-  output: Tensor,
-  options: CrossEntropyOptions,
-): Tensor {
+function ofProbabilities(logits: Tensor, target: Tensor, options: CrossEntropyOptions): Tensor {
   const { weight, labelSmoothing = 0 } = options
-  if (!sameShape(target.shape, output.shape)) throw unfit('crossEntropy', output, target)
   let masses = classesLast(target, options.axis)
   if (labelSmoothing > 0) {
     masses = masses.mul(1 - labelSmoothing).add(labelSmoothing / logits.shape.at(-1)!)
@@ -256,9 +250,15 @@ export function classesLast(x: Tensor, axis = 1): Tensor {
 }
 
 export function unfit(name: string, output: Tensor, target: AnyTensor): BeyondgradError {
+  const expected =
+    output.shape.length === 2
+      ? 'logits [N, C] and class indices [N]'
+      : 'logits [N, C, ...] and class indices [N, ...], or [N, ..., C] with { axis: -1 }'
+  const isSoft = sameShape(output.shape, target.shape) && target.dtype !== 'float32'
+  const hint = isSoft ? '; probabilities of the classes must be float32' : ''
   return new BeyondgradError(
     'shape',
-    `${name}: expects logits [N, C] and class indices [N], or [N, C, ...] and [N, ...], or { axis: -1 } and [N, ..., C], got ${formatShape(output.shape)} and ${formatShape(target.shape)}`,
+    `${name}: expects ${expected}, got ${formatShape(output.shape)} and ${formatShape(target.shape)}${hint}`,
   )
 }
 
