@@ -22,6 +22,7 @@ import {
   mul,
   sigmoid,
   softmax,
+  softplus,
   square,
   sub,
   sum,
@@ -177,6 +178,14 @@ export const likelihoods: readonly Network[] = [
       return gaussianNLL(f, mean!, variance!, { full: true })
     },
   ),
+  ...indefinite([
+    network(
+      'Gaussian likelihood of mean and variance',
+      () => then(net(4), (x) => softplus(x)),
+      plain,
+      (f, y: Tensor) => gaussianNLL(f.slice(1, 0, 2), y, f.slice(1, 2, 4)),
+    ),
+  ]),
   network(
     'negative log-likelihood of log-probabilities',
     () => then(net(3), (x) => logSoftmax(x)),

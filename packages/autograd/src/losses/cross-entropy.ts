@@ -31,7 +31,15 @@ import {
   where,
 } from '@beyondgrad/tensor'
 import { defineLoss, type LossTerms, type Sampling } from '../loss.ts'
-import { checkReduction, checkSamples, type LossOptions, spreadWeight, termsOf, total } from './terms.ts'
+import {
+  checkReduction,
+  checkSamples,
+  type LossOptions,
+  notNegative,
+  spreadWeight,
+  termsOf,
+  total,
+} from './terms.ts'
 
 /** Target indices as indicators over the classes. */
 const indicators = (output: Tensor, target: AnyTensor): Tensor =>
@@ -152,13 +160,15 @@ export interface CrossEntropyOptions extends LossOptions {
 export function crossEntropy(
   output: Tensor,
   target: Tensor<'int32'> | Tensor,
-  options: CrossEntropyOptions = {},
+  given: CrossEntropyOptions = {},
 ): Tensor {
-  const { reduction = 'mean', labelSmoothing = 0, ignoreIndex } = options
+  const { reduction = 'mean', labelSmoothing = 0, ignoreIndex } = given
   checkReduction('crossEntropy', reduction)
   checkSamples('crossEntropy', output)
-  checkOptions(output, options)
-  const logits = classesLast(output, options.axis)
+  checkOptions(output, given)
+  const logits = classesLast(output, given.axis)
+  const weight = checkedClassWeight('crossEntropy', given.weight, logits.shape.at(-1)!)
+  const options = { ...given, weight }
   if ((target as AnyTensor).dtype === 'float32' && sameShape(target.shape, output.shape)) {
     if (ignoreIndex !== undefined) {
       throw new BeyondgradError(
@@ -209,7 +219,7 @@ function ofProbabilities(logits: Tensor, target: Tensor, options: CrossEntropyOp
 }
 
 function checkOptions(output: Tensor, options: CrossEntropyOptions): void {
-  const { weight, labelSmoothing = 0, ignoreIndex, axis = 1 } = options
+  const { labelSmoothing = 0, ignoreIndex, axis = 1 } = options
   if (!(labelSmoothing >= 0 && labelSmoothing <= 1)) {
     throw new BeyondgradError(
       'value',
@@ -220,7 +230,6 @@ function checkOptions(output: Tensor, options: CrossEntropyOptions): void {
     throw new BeyondgradError('value', `crossEntropy: ignoreIndex is an integer, not ${ignoreIndex}`)
   }
   checkClassAxis('crossEntropy', output, axis)
-  checkClassWeight('crossEntropy', weight, output.shape.at(axis)!)
 }
 
 /** Throws unless the axis of the classes is there, and not that of the samples. */
@@ -233,8 +242,16 @@ export function checkClassAxis(name: string, output: Tensor, axis: number): void
   )
 }
 
-export function checkClassWeight(name: string, weight: Tensor | undefined, classes: number): void {
-  if (weight === undefined || (weight.dtype === 'float32' && sameShape(weight.shape, [classes]))) return
+/** Class weights that are [C], and none of which is negative when it runs. */
+export function checkedClassWeight<W extends Tensor | undefined>(
+  name: string,
+  weight: W,
+  classes: number,
+): W {
+  if (weight === undefined) return weight
+  if (weight.dtype === 'float32' && sameShape(weight.shape, [classes])) {
+    return notNegative(weight, weight, `${name}: weight`) as W
+  }
   throw new BeyondgradError(
     'shape',
     `${name}: weight must have a number for each of the ${classes} classes, [${classes}], not ${String(weight.dtype)} ${formatShape(weight.shape)}`,
@@ -307,8 +324,7 @@ export function indexTerms(
   const kept = keptOf(target, ignoreIndex)
   if (kept !== undefined) parts.push(kept)
   if (weight !== undefined) {
-    const checked = guard(weight, weight, { kind: 'not-negative', what: `${name}: weight` })
-    parts.push(sum(mul(indicators(logits, target), checked), [-1]))
+    parts.push(sum(mul(indicators(logits, target), weight), [-1]))
   }
   if (sampleWeight !== undefined) parts.push(spreadWeight(name, sampleWeight, target.shape))
   if (parts.length === 0) return { reduction }

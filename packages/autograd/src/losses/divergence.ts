@@ -20,7 +20,7 @@ import {
   categoricalRoot,
   categoricalSample,
   checkClassAxis,
-  checkClassWeight,
+  checkedClassWeight,
   checkIndices,
   classesLast,
   guardIndices,
@@ -134,17 +134,18 @@ export interface LikelihoodOptions extends LossOptions {
  * @param target class indices [N] or [N, ...]
  */
 export function nllLoss(output: Tensor, target: Tensor<'int32'>, options: LikelihoodOptions = {}): Tensor {
-  const { reduction = 'mean', ignoreIndex, weight, axis = 1 } = options
+  const { reduction = 'mean', ignoreIndex, axis = 1 } = options
   const name = 'nllLoss'
   checkReduction(name, reduction)
   checkSamples(name, output)
   checkClassAxis(name, output, axis)
-  checkClassWeight(name, weight, output.shape.at(axis)!)
   if (ignoreIndex !== undefined && !Number.isInteger(ignoreIndex)) {
     throw new BeyondgradError('value', `${name}: ignoreIndex is an integer, not ${ignoreIndex}`)
   }
   const f = classesLast(output, axis)
   checkIndices(name, output, f, target)
-  const value = negativeLogLikelihoodNode({ output: f, target }, indexTerms(name, f, target, options))
+  const weight = checkedClassWeight(name, options.weight, f.shape.at(-1)!)
+  const terms = indexTerms(name, f, target, { ...options, weight })
+  const value = negativeLogLikelihoodNode({ output: f, target }, terms)
   return guardIndices(name, value, target, f.shape.at(-1)!, ignoreIndex)
 }
