@@ -46,7 +46,7 @@ export interface CurvedLoss extends LossNodeParts {
 export interface StartingColumns {
   readonly total: number
   /** Columns `from` up to `to`: [to − from, ...output.shape]. */
-  at(from: number, to: number): Tensor
+  readonly at: (from: number, to: number) => Tensor
   /** [total, N]; undefined where every column counts once. */
   readonly weight?: Tensor | undefined
 }

@@ -82,7 +82,7 @@ const sequence = [positions, 3]
 const plain = (samples: number): Tensor => data('y', [samples, 2])
 const counts = (samples: number): Tensor => exp(data('y', [samples, 2]))
 
-export const sequenceLosses: readonly Network[] = [
+const sequenceLosses: readonly Network[] = [
   network(
     'cross-entropy of a sequence (mean)',
     () => classesFirst(3),
@@ -135,7 +135,7 @@ export const sequenceLosses: readonly Network[] = [
   ),
 ]
 
-export const residualLosses: readonly Network[] = [
+const residualLosses: readonly Network[] = [
   network(
     'Huber loss',
     () => net(2),
@@ -156,7 +156,7 @@ export const residualLosses: readonly Network[] = [
   ),
 ]
 
-export const likelihoods: readonly Network[] = [
+const likelihoods: readonly Network[] = [
   network(
     'Poisson loss of logarithms',
     () => net(2),
@@ -220,7 +220,7 @@ const normal = loss(
   { name: 'normal' },
 )
 
-export const ownLosses: readonly Network[] = indefinite([
+const ownLosses: readonly Network[] = indefinite([
   network(
     'a loss of single entries, indefinite',
     () => net(2),
@@ -250,7 +250,7 @@ export const ownLosses: readonly Network[] = indefinite([
 
 const weightOf = (y: Tensor): Tensor => sum(square(y), [1])
 
-export const combinedLosses: readonly Network[] = [
+const combinedLosses: readonly Network[] = [
   network(
     'a loss with weights of samples',
     () => net(2),

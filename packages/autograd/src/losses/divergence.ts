@@ -8,24 +8,21 @@ import {
   logSoftmax,
   mul,
   neg,
-  sqrt,
   sub,
   sum,
   type Tensor,
   where,
   zeros,
 } from '@beyondgrad/tensor'
-import { defineLoss, type LossInputs, type Reduction } from '../loss.ts'
+import { defineLoss, type Reduction } from '../loss.ts'
+import { categoricalRoot, categoricalSample, ofTargets, rootOfMass } from './categorical.ts'
 import {
-  categoricalRoot,
-  categoricalSample,
   checkClassAxis,
   checkedClassWeight,
   checkIndices,
   classesLast,
   guardIndices,
   indexTerms,
-  ofTargets,
 } from './cross-entropy.ts'
 import {
   checkAlike,
@@ -55,15 +52,14 @@ const ofLogarithmsNode = /* @__PURE__ */ defineLoss({
   hessianRoot: ({ output }) => zeros([1, ...output.shape]),
 })
 
-const massRoot = ({ target }: LossInputs): Tensor => sqrt(sum(target as Tensor, [-1], { keep: true }))
-
 /** The same of the logits that become log-probabilities: [N, …, C] with one term for all classes. */
 const ofLogitsNode = /* @__PURE__ */ defineLoss({
   name: 'kl-divergence of logits',
   each: ({ output, target }) =>
     sum(sub(timesLog(target as Tensor), mul(target as Tensor, logSoftmax(output))), [-1]),
-  hessianRoot: (inputs) => mul(categoricalRoot(inputs.output), massRoot(inputs)),
-  sampleRoot: (inputs, sampling) => mul(categoricalSample(inputs.output, sampling), massRoot(inputs)),
+  hessianRoot: (inputs) => mul(categoricalRoot(inputs.output), rootOfMass(inputs.target as Tensor)),
+  sampleRoot: (inputs, sampling) =>
+    mul(categoricalSample(inputs.output, sampling), rootOfMass(inputs.target as Tensor)),
 })
 
 export interface DivergenceOptions extends Omit<LossOptions, 'reduction'> {

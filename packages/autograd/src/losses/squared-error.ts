@@ -9,7 +9,6 @@ import {
   random,
   square,
   sub,
-  sum,
   type Tensor,
   zeros,
 } from '@beyondgrad/tensor'
@@ -25,7 +24,7 @@ export function drawsFor(output: Tensor, draws: number): readonly [number, numbe
 }
 
 /** The same number for each entry: one column, [1, ...output.shape]. */
-export const constantColumn = (output: Tensor, value: number): Tensor => full([1, ...output.shape], value)
+const constantColumn = (output: Tensor, value: number): Tensor => full([1, ...output.shape], value)
 
 /** One column of a number for each entry: [1, ...output.shape]. */
 export const oneColumn = (x: Tensor): Tensor => x.reshape([1, ...x.shape])
