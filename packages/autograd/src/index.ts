@@ -16,6 +16,13 @@ export * from './hutchinson.ts'
 export type * from './interfaces.ts'
 export type { KroneckerFactors, KroneckerMode } from './kronecker.ts'
 export { type AxisLabel } from './label.ts'
+export {
+  type CurvedLoss,
+  drawnColumns,
+  exactColumns,
+  hessianProduct,
+  type StartingColumns,
+} from './loss-columns.ts'
 export type { LossDefinition, LossInputs, Reduction, Sampling, Scale } from './loss.ts'
 export { crossEntropy, type CrossEntropyOptions } from './losses/cross-entropy.ts'
 export { type DivergenceOptions, klDivergence, type LikelihoodOptions, nllLoss } from './losses/divergence.ts'
