@@ -1,6 +1,7 @@
 /** @file Weights, ignored labels and reductions of losses; losses of one's own; what is refused, and how. */
 import {
   concat,
+  constant,
   DataError,
   evaluate,
   intTensor,
@@ -213,6 +214,18 @@ describe('losses of one’s own', () => {
     expect(() => loss((_f: Tensor, y: Tensor) => square(y))(logits(), goals)).toThrow(
       'do not depend on the output',
     )
+  })
+
+  it('use nothing but constants besides their arguments', () => {
+    const scales = tensor([1, 2, 3])
+    const scaled = loss((f: Tensor, y: Tensor) => square(sub(f, y)).mul(scales), { name: 'scaled' })
+    expect(() => scaled(logits(), goals)).toThrow(
+      'loss "scaled": its function uses a tensor of shape [3] besides output and target; make it with constant(), or hand it in as a part of the target',
+    )
+    const tied = loss((f: Tensor) => square(f).mul(w.value.slice(0, 0, 1)), { name: 'tied' })
+    expect(() => tied(logits(), goals)).toThrow('loss "tied": its function uses parameter "w"')
+    const fixed = loss((f: Tensor, y: Tensor) => square(sub(f, y)).mul(constant([1, 2, 3])))
+    expect(count(fixed(logits(), goals))).toBe(3)
   })
 
   it('take as many columns as there are entries in a block', () => {

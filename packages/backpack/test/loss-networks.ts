@@ -17,8 +17,10 @@ import { Linear, Sequential, Tanh } from '@beyondgrad/nn'
 import {
   add,
   type AnyTensor,
+  constant,
   exp,
   logSoftmax,
+  matmul,
   mul,
   sigmoid,
   softmax,
@@ -210,6 +212,11 @@ const squashed = loss((f: Tensor, y: Tensor) => square(tanh(sub(f, y))), { name:
 const products = loss((f: Tensor, y: Tensor) => mul(sum(f, [1]), sum(tanh(mul(f, y)), [1])), {
   name: 'products',
 })
+/** Two terms of a sample, both of which look at all of its outputs. */
+const shared = loss(
+  (f: Tensor, y: Tensor) => tanh(matmul(sub(f, y), constant([[1, -0.5], [0.25, 2]]))).square(), // prettier-ignore
+  { name: 'shared' },
+)
 const pairs = loss((f: Tensor, y: Tensor) => mul(sum(f, [2]), sum(tanh(mul(f, y)), [2])), { name: 'pairs' })
 /** The negative log-likelihood of mean and logarithm of the variance, [N, 2]. */
 const normal = loss(
@@ -269,6 +276,12 @@ const combinedLosses: readonly Network[] = [
       () => net(2),
       plain,
       (f, y: Tensor) => products(f, y, { sampleWeight: weightOf(y), reduction: 'sum' }),
+    ),
+    network(
+      'a loss whose terms share outputs, each with a weight',
+      () => net(2),
+      plain,
+      (f, y: Tensor) => shared(f, y, { sampleWeight: square(y), reduction: 'sum' }),
     ),
   ]),
 ]

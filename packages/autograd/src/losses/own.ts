@@ -2,6 +2,7 @@
 import {
   type AnyTensor,
   BeyondgradError,
+  cellOf,
   formatShape,
   isTensor,
   placeholder,
@@ -31,7 +32,8 @@ export type OwnLoss<T extends AnyTensor> = (output: Tensor, target: T, options?:
  * Marks a function of outputs and targets as a loss, so that samples and curvature are known. Where it has no `hessianRoot`, its
  * second derivative is taken, which may have either sign: exact quantities are there, Monte-Carlo ones are refused.
  *
- * The loss throws `mixed-samples` if a term depends on more than one sample.
+ * The loss throws `mixed-samples` if a term depends on more than one sample, and `value` if the function uses tensors besides
+ * its arguments that are no constants.
  *
  * @param fn terms [N, …terms] of an output [N, …] and its targets; "mean" divides by their number
  * @returns the loss, to be called with an output, targets, and the reduction
@@ -61,6 +63,20 @@ export function loss<T extends AnyTensor = Tensor>(
   }
 }
 
+/** Throws for tensors that the function brings along: nobody outside would know that the loss depends on them. */
+function demandClosed(what: string, order: readonly AnyTensor[], own: readonly AnyTensor[]): void {
+  for (const leaf of order) {
+    if (leaf.inputs.length > 0 || leaf.op.name === 'constant' || own.includes(leaf)) continue
+    const found = cellOf(leaf)
+    throw new BeyondgradError(
+      'value',
+      found === undefined
+        ? `${what}: its function uses a tensor of shape ${formatShape(leaf.shape)} besides output and target; make it with constant(), or hand it in as a part of the target`
+        : `${what}: its function uses parameter "${found.cell.name}"; what depends on parameters goes through the output`,
+    )
+  }
+}
+
 /** How many leading axes of the output the terms keep apart, samples included; throws if that is not even the samples'. */
 function independentAxes(what: string, terms: Tensor, output: Tensor, target: AnyTensor): number {
   const [plain] = expandForDerivatives([terms]) as [Tensor]
@@ -68,6 +84,7 @@ function independentAxes(what: string, terms: Tensor, output: Tensor, target: An
   if (!order.includes(output)) {
     throw new BeyondgradError('value', `${what}: its terms do not depend on the output`)
   }
+  demandClosed(what, order, [output, target])
   const axesFor = (axis: number): SampleAxes => {
     const size = output.shape[axis]!
     const given = [output, target].filter((leaf) => order.includes(leaf) && leaf.shape[axis] === size)
