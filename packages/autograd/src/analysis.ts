@@ -21,17 +21,15 @@ import {
 import type { Boundary } from './layouts/index.ts'
 import type { ParameterPath } from './parameter-path.ts'
 import { parametersOf } from './dependence.ts'
-import { type LossDefinition, type LossInputs, lossOf, lossScale } from './loss.ts'
+import { lossOf, lossParts, lossScale, lossTotal, type Scale } from './loss.ts'
+import type { CurvedLoss } from './loss-columns.ts'
 import type { Parameter, ParameterMap } from './parameter.ts'
 import { cotangentsOf, expandForDerivatives, pullBack } from './pullback.ts'
 import { findSampleAxes, requireLabel, requireOutputs, type SampleAxes } from './sample-axis.ts'
 
 /** A marked loss: where it looks, and what its terms are multiplied with in the whole. */
-export interface MarkedLoss {
-  readonly definition: LossDefinition
-  readonly output: Tensor
-  readonly target: AnyTensor
-  /** d whole / d Σₙ ℓₙ: the 1 / terms of a mean, times whatever the loss was multiplied with. A scalar. */
+export interface MarkedLoss extends CurvedLoss {
+  /** d whole / d Σ w ℓ: the 1 / terms of a mean, times whatever the loss was multiplied with. A scalar. */
   readonly scale: Tensor
 }
 
@@ -45,8 +43,8 @@ export interface Analysis {
   readonly losses: readonly MarkedLoss[]
   /** N. */
   readonly samples: number
-  /** 1 / terms of the first loss under "mean", 1 under "sum". */
-  readonly normalizer: number
+  /** 1 / terms (or 1 / Σ weights) of the first loss under "mean", 1 under "sum". */
+  readonly normalizer: Scale
   readonly parameters: readonly Parameter[]
   /** The graph up to the losses' outputs, inputs first, without composites. */
   readonly order: readonly AnyTensor[]
@@ -70,6 +68,8 @@ export interface AnalysisOptions {
   readonly parameters?: ParameterMap<Parameter> | readonly Parameter[] | undefined
   /** Leaves whose samples are not on the axis that the labels find. */
   readonly samples?: ReadonlyMap<AnyTensor, number> | undefined
+  /** What becomes of terms of parameters alone where samples and curvature are asked for. Default: 'refuse'. */
+  readonly regularizers?: 'refuse' | 'ignore' | undefined
 }
 
 const isLoss = (node: AnyTensor): boolean => lossOf(node) !== undefined
@@ -123,7 +123,7 @@ export function analyse(loss: Tensor, options: AnalysisOptions = {}): Analysis {
   return {
     losses,
     samples,
-    normalizer: marked[0] === undefined ? 1 : lossScale(marked[0]),
+    normalizer: marked[0] === undefined ? { known: 1, value: ones([]) } : lossScale(marked[0]),
     parameters: [...found].map(([parameter]) => parameter),
     order,
     affected,
@@ -137,7 +137,8 @@ export function analyse(loss: Tensor, options: AnalysisOptions = {}): Analysis {
     },
     cotangent: (node) => cotangents().get(node),
     entrances: (what) => {
-      const alone = [...found].filter(([, leaf]) => extra.has(leaf)).map(([{ name }]) => name)
+      const isRefused = options.regularizers !== 'ignore'
+      const alone = [...found].filter(([, leaf]) => isRefused && extra.has(leaf)).map(([{ name }]) => name)
       demandMarkedLosses(what, losses, alone)
       requireOutputs(axes, outputs, samples, what)
       return (entrances ??= findEntrances(what, order, affected, axes, samples, found))
@@ -146,11 +147,12 @@ export function analyse(loss: Tensor, options: AnalysisOptions = {}): Analysis {
 }
 
 function demandFreeTargets(marked: readonly AnyTensor[], affected: ReadonlySet<AnyTensor>): void {
-  const bound = marked.find((node) => affected.has(node.inputs[1]!))
+  const bound = marked.find((node) => node.inputs.slice(1).some((input) => affected.has(input)))
   if (bound === undefined) return
+  const what = affected.has(bound.inputs[1]!) ? 'target' : 'weight'
   throw new BeyondgradError(
     'unsupported',
-    `backward: the target of ${bound.op.name} depends on a parameter; hold() it first`,
+    `backward: the ${what} of ${bound.op.name} depends on a parameter; hold() it first`,
   )
 }
 
@@ -175,7 +177,7 @@ function demandMarkedLosses(what: string, losses: readonly MarkedLoss[], alone: 
   if (alone.length > 0) {
     throw new BeyondgradError(
       'not-a-loss',
-      `${what}: the loss has terms of parameters alone (${alone.join(', ')}) that belong to no sample; leave them out of the loss for this quantity`,
+      `${what}: the loss has terms of parameters alone (${alone.join(', ')}) that belong to no sample; leave them out of the loss for this quantity, or say backward(…, { regularizers: 'ignore' })`,
     )
   }
 }
@@ -198,8 +200,8 @@ function scaleLosses(
         `backward: the loss must be a linear combination of marked losses, but ${node.op.name} enters it in another way`,
       )
     }
-    const [output, target] = node.inputs as [Tensor, AnyTensor]
-    return { definition: lossOf(node)!, output, target, scale: factor.mul(lossScale(node)) }
+    const { known, value } = lossScale(node)
+    return { definition: lossOf(node)!, ...lossParts(node), scale: factor.mul(known ?? value) }
   })
   const extra = new Map<AnyTensor, Tensor>()
   leaves.forEach((leaf, i) => {
@@ -215,7 +217,10 @@ const holdsNumbers = (node: AnyTensor): boolean =>
 /** A NaN among the data would spread to every parameter: it is reported instead, by the scale of the loss. */
 function demandNumbers(at: MarkedLoss, data: readonly AnyTensor[]): MarkedLoss {
   const inputs = data.map((leaf) => [leaf, 'the input'] as const)
-  const targets = holdsNumbers(at.target) ? [[at.target, 'the target'] as const] : []
+  const extra = at.weight === undefined ? [at.target] : [at.target, at.weight]
+  const targets = topologicalOrder(extra)
+    .filter(holdsNumbers)
+    .map((leaf) => [leaf, 'the target'] as const)
   const scale = [...inputs, ...targets].reduce(
     (guarded, [leaf, what]) => guard(guarded, leaf, { kind: 'not-nan', what }),
     at.scale,
@@ -236,18 +241,18 @@ function samplesOf(losses: readonly MarkedLoss[]): number {
 }
 
 /** The cotangent of a loss's output. */
-function lossCotangent({ definition, output, target, scale }: MarkedLoss): Tensor {
-  return slopeAt(definition, { output, target }, scale)
+function lossCotangent(loss: MarkedLoss): Tensor {
+  return slopeAt(loss, loss.scale)
 }
 
-/** ∇ℓ of every sample with respect to its output, without the scale of the whole: [...output.shape]. */
-export function lossSlope(definition: LossDefinition, inputs: LossInputs): Tensor {
-  return slopeAt(definition, inputs, ones([]))
+/** w ∇ℓ of every sample with respect to its output, without the scale of the whole: [...output.shape]. */
+export function lossSlope(loss: MarkedLoss): Tensor {
+  return slopeAt(loss, ones([]))
 }
 
-function slopeAt(definition: LossDefinition, { output, target }: LossInputs, scale: Tensor): Tensor {
+function slopeAt({ definition, output, target, weight }: MarkedLoss, scale: Tensor): Tensor {
   const stand = placeholder(output.shape, 'float32', 'output')
-  const [value] = expandForDerivatives([definition.sum({ output: stand, target })])
+  const [value] = expandForDerivatives([lossTotal(definition, { output: stand, target, weight })])
   const [cotangent] = pullBack([[value!, scale]], [stand])
   return substitute([cotangent ?? zeros(output.shape)], new Map([[stand, output]]))[0] as Tensor
 }

@@ -17,6 +17,11 @@ export interface BackwardOptions {
   readonly parameters?: ParameterMap<Parameter> | readonly Parameter[]
   /** Inputs whose sample axis is not the one that the loss's axis 0 leads to. */
   readonly samples?: ReadonlyMap<AnyTensor, number>
+  /**
+   * What to do with terms of parameters alone, such as weight decay, which belong to no sample and count for `Gradient` in any case:
+   * 'refuse' extensions that want samples or curvature, or leave them out there ('ignore'). Default: 'refuse'.
+   */
+  readonly regularizers?: 'refuse' | 'ignore'
   /** Bytes that second-order columns at one node may take; more columns travel in chunks. Default: 32 MiB. */
   readonly memory?: number
   /** Exact second order with more columns than this is refused. Default: 20,000. */
@@ -41,12 +46,18 @@ export function backward<const X extends Extensions>(
   extensions: X,
   options: BackwardOptions = {},
 ): Results<X> {
-  const { parameters, samples, memory = defaults.memory, limit = defaults.limit } = options
+  const { parameters, samples, regularizers, memory = defaults.memory, limit = defaults.limit } = options
   for (const [name, value] of Object.entries({ memory, limit })) {
     if (!(value > 0))
       throw new BeyondgradError('value', `backward: ${name} must be a positive number, not ${value}`)
   }
-  const analysis = analyse(loss, { parameters, samples })
+  if (regularizers !== undefined && regularizers !== 'refuse' && regularizers !== 'ignore') {
+    throw new BeyondgradError(
+      'value',
+      `backward: regularizers is "refuse" or "ignore", not "${String(regularizers)}"`,
+    )
+  }
+  const analysis = analyse(loss, { parameters, samples, regularizers })
   return runExtensions(analysis, extensions, { memory, limit })
 }
 

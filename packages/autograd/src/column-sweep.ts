@@ -2,10 +2,11 @@
  * @file Second-order sweeps. Columns start at the losses – a square root of their Hessian – and travel backward by the
  * lifted vjp of each node, in chunks that bound the memory; at the parameters they arrive as weighted uses.
  */
-import { add, type AnyTensor, BeyondgradError, sizeOf, slice, type Tensor } from '@beyondgrad/tensor'
+import { add, type AnyTensor, BeyondgradError, mul, sizeOf, slice, type Tensor } from '@beyondgrad/tensor'
 import type { Analysis, Entrance, MarkedLoss } from './analysis.ts'
 import { useOf } from './boundary.ts'
 import { type Columns, columnsOf, type WeightedUse } from './columns.ts'
+import type { StartingColumns } from './loss-columns.ts'
 import type { Parameter } from './parameter.ts'
 import { liftedVjp } from './pullback.ts'
 import { joinUses, type Use } from './use.ts'
@@ -21,8 +22,8 @@ export interface Chunk {
 
 export interface SweepOptions {
   readonly what: string
-  /** Columns at a loss's output: [V, ...output.shape]. */
-  start(loss: MarkedLoss): Tensor
+  /** Columns at a loss's output. */
+  start(loss: MarkedLoss): StartingColumns
   /** Memory that the columns at one node may take, in bytes. */
   readonly memory: number
   /** More columns than this are refused. */
@@ -66,9 +67,8 @@ export class ColumnSweep {
   run(): (parameter: Parameter) => Columns {
     const { analysis } = this
     for (const loss of analysis.losses) {
-      const columns = this.options.start(loss)
-      const part = (from: number, to: number): Tensor => slice(columns, 0, from, to)
-      this.inject(loss.output, columns.shape[0]!, part, loss.scale)
+      const { total, at, weight } = this.options.start(loss)
+      this.inject(loss.output, total, at, weight === undefined ? loss.scale : mul(weight, loss.scale))
     }
     for (let at = analysis.order.length - 1; at >= 0; at--) {
       const node = analysis.order[at]!

@@ -1,14 +1,15 @@
 /** @file Products of the generalised Gauss-Newton matrix with vectors, without the matrix. */
-import { BeyondgradError, mul, namedMap, sum, type Tensor, zeros } from '@beyondgrad/tensor'
+import { BeyondgradError, mul, namedMap, type Tensor, zeros } from '@beyondgrad/tensor'
 import { analyse } from './analysis.ts'
 import { jvp } from './derivative.ts'
 import { parametersOf } from './dependence.ts'
+import { hessianProduct } from './loss-columns.ts'
 import type { ParameterMap } from './parameter.ts'
 import { demandShapeOf, pullBack } from './pullback.ts'
 
 /**
- * G v for the generalised Gauss-Newton matrix G = Jᵀ H J of a loss: forward to the output, times the loss's Hessian there
- * (by its square root), and backward again. Schraudolph, "Fast curvature matrix-vector products", 2002.
+ * G v for the generalised Gauss-Newton matrix G = Jᵀ H J of a loss: forward to the output, times the loss's Hessian there,
+ * and backward again. Schraudolph, "Fast curvature matrix-vector products", 2002.
  *
  * @param vectors one of each parameter's shape, for all parameters jointly
  * @returns the product, by parameter
@@ -30,13 +31,9 @@ export function ggnvp(loss: Tensor, vectors: ParameterMap<Tensor>): ParameterMap
     demandShapeOf(`ggnvp for "${parameter.name}"`, 'vector', vector, leaf)
     return vector
   })
-  const sources = losses.map(({ definition, output, target, scale }) => {
-    const root = definition.hessianRoot({ output, target })
-    const moved = jvp(output, inputs, tangents)
-    // ⟨Sᵥ, J v⟩ for every column and sample.
-    const own = moved.shape.map((_, axis) => axis + 1).slice(1)
-    const along = sum(mul(root, moved), own, { keep: true })
-    return [output, mul(sum(mul(root, along), [0]), scale)] as const
+  const sources = losses.map((at) => {
+    const moved = jvp(at.output, inputs, tangents)
+    return [at.output, mul(hessianProduct(at, moved), at.scale)] as const
   })
   const products = pullBack(sources, inputs)
   return namedMap(found.map(([parameter, leaf], i) => [parameter, products[i] ?? zeros(leaf.shape)] as const))

@@ -55,8 +55,8 @@ export interface Explanation {
  * Throws as `backward` does where the loss itself is none; what single extensions can't do is listed.
  */
 export function explain(loss: Tensor, extensions: Extensions, options: BackwardOptions = {}): Explanation {
-  const { parameters, samples, memory = defaults.memory, limit = defaults.limit } = options
-  const analysis = analyse(loss, { parameters, samples })
+  const { memory = defaults.memory, limit = defaults.limit } = options
+  const analysis = analyse(loss, options)
   const uses = usesOf(analysis)
   const gradient = workOf(
     capture(() => analysis.parameters.map((parameter) => analysis.gradient(parameter)), 'explain').graph,

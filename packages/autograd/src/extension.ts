@@ -5,6 +5,7 @@
 import { BeyondgradError, protocol, type Tensor } from '@beyondgrad/tensor'
 import type { Contribution } from './contribution.ts'
 import type { Flow } from './flow.ts'
+import type { Scale } from './loss.ts'
 import type { Parameter, ParameterMap } from './parameter.ts'
 
 /** Something that `backward` can compute; R is its result. */
@@ -29,8 +30,8 @@ export type Results<X extends Extensions> = { readonly [K in keyof X]: ResultOf<
 export interface Context {
   /** N, the samples of the batch. */
   readonly batchSize: number
-  /** What every term of the first marked loss was multiplied with: 1 / terms under "mean", 1 under "sum". */
-  readonly normalizer: number
+  /** What every term of the first marked loss was multiplied with: 1 / terms or 1 / Σ weights under "mean", 1 under "sum". */
+  readonly normalizer: Scale
   /** The scale of the first marked loss as an expression, factors outside of the loss included. */
   readonly lossScale: Tensor
   /** Those that results are for. */

@@ -9,6 +9,7 @@ import { ColumnSweep } from './column-sweep.ts'
 import type { Columns } from './columns.ts'
 import { type Contribution, contributionOf } from './contribution.ts'
 import { HessianSweep } from './hessian-sweep.ts'
+import { drawnColumns, exactColumns, oneAfterAnother, type StartingColumns } from './loss-columns.ts'
 import type { Parameter } from './parameter.ts'
 import { joinUses, noUse, type Use } from './use.ts'
 
@@ -76,24 +77,21 @@ export function ggnFlow(options: GGNFlowOptions = {}): Flow<Columns> {
 const ggnFlows = /* @__PURE__ */ new Map<string, Flow<Columns>>()
 
 function makeGGNFlow(samples: 'exact' | 'empirical' | number, seed: number): Flow<Columns> {
-  const start = ({ definition, output, target }: MarkedLoss) => {
-    if (samples === 'exact') return definition.hessianRoot({ output, target })
-    if (samples === 'empirical') return unsqueeze(lossSlope(definition, { output, target }), [0])
-    return definition.sampleRoot({ output, target }, { draws: samples, seed })
-  }
+  const start =
+    (what: string) =>
+    (loss: MarkedLoss): StartingColumns => {
+      if (samples === 'exact') return exactColumns(loss)
+      if (samples === 'empirical') return oneAfterAnother(unsqueeze(lossSlope(loss), [0]))
+      return drawnColumns(loss, { draws: samples, seed }, what)
+    }
   return {
     name: 'ggn',
-    run: (analysis, flow, what) => new ColumnSweep(analysis, { what, start, ...flow }).run(),
+    run: (analysis, flow, what) => new ColumnSweep(analysis, { what, start: start(what), ...flow }).run(),
   }
 }
 
 /** Weighted columns of the exact Hessian's diagonal blocks. */
 export const hessianFlow: Flow<Columns> = {
   name: 'hessian',
-  run: (analysis, flow, what) =>
-    new HessianSweep(analysis, {
-      what,
-      start: ({ definition, output, target }) => definition.hessianRoot({ output, target }),
-      ...flow,
-    }).run(),
+  run: (analysis, flow, what) => new HessianSweep(analysis, { what, start: exactColumns, ...flow }).run(),
 }

@@ -16,8 +16,29 @@ export * from './hutchinson.ts'
 export type * from './interfaces.ts'
 export type { KroneckerFactors, KroneckerMode } from './kronecker.ts'
 export { type AxisLabel } from './label.ts'
-export type { LossDefinition, LossInputs, Reduction, Sampling } from './loss.ts'
-export { bceWithLogits, crossEntropy, type LossOptions, mseLoss } from './losses.ts'
+export {
+  type CurvedLoss,
+  drawnColumns,
+  exactColumns,
+  hessianProduct,
+  type StartingColumns,
+} from './loss-columns.ts'
+export type { LossDefinition, LossInputs, Reduction, Sampling, Scale } from './loss.ts'
+export { crossEntropy, type CrossEntropyOptions } from './losses/cross-entropy.ts'
+export { type DivergenceOptions, klDivergence, type LikelihoodOptions, nllLoss } from './losses/divergence.ts'
+export { gaussianNLL, type GaussianOptions } from './losses/gaussian.ts'
+export { bceWithLogits, type LogisticOptions } from './losses/logistic.ts'
+export { loss, type OwnLoss, type OwnLossOptions } from './losses/own.ts'
+export { poissonNLL, type PoissonOptions } from './losses/poisson.ts'
+export {
+  huberLoss,
+  type HuberOptions,
+  l1Loss,
+  mseLoss,
+  smoothL1Loss,
+  type SmoothL1Options,
+} from './losses/squared-error.ts'
+export type { LossOptions } from './losses/terms.ts'
 export { type Parameter, parameter, type ParameterMap, parameterMap } from './parameter.ts'
 export { perSample } from './per-sample.ts'
 export * from './plugin.ts'

@@ -108,13 +108,17 @@ describe('backward', () => {
   })
 
   it('says what the batch and the scale of the loss are', async () => {
-    const seen: Extension<{ batch: number; normalizer: number; scale: Tensor; names: readonly string[] }> =
-      defineExtension({ name: 'seen', flow: gradientFlow, parameter: () => null }, ({ context }) => ({
-        batch: context.batchSize,
-        normalizer: context.normalizer,
-        scale: context.lossScale,
-        names: context.parameters.map(({ name }) => name),
-      }))
+    const seen: Extension<{
+      batch: number
+      normalizer?: number | undefined
+      scale: Tensor
+      names: readonly string[]
+    }> = defineExtension({ name: 'seen', flow: gradientFlow, parameter: () => null }, ({ context }) => ({
+      batch: context.batchSize,
+      normalizer: context.normalizer.known,
+      scale: context.lossScale,
+      names: context.parameters.map(({ name }) => name),
+    }))
     const { a, b } = await evaluate({
       a: backward(mseLoss(output(), target), { seen }).seen,
       b: backward(mul(loss(), 3), { seen }).seen,

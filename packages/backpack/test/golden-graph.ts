@@ -156,6 +156,8 @@ class Graph {
         return reshape(x, [x.shape[0]!, ...option<number[]>('shape')])
       case 'Transpose':
         return transpose(x, option<number[]>('perm'))
+      case 'Permute':
+        return transpose(x, option<number[]>('dims'))
       case 'Slice':
         return slice(x, option('dim'), option('start'), option('end'))
       case 'Slicing':

@@ -100,7 +100,7 @@ describe.each(networks)('$name', (network) => {
     }
   })
 
-  it('2: the diagonal of the GGN is the sum of its columns’ squares', async () => {
+  it.skipIf(network.indefinite)('2: the diagonal of the GGN is the sum of its columns’ squares', async () => {
     const columns = defineExtension({
       name: 'columns',
       flow: ggnFlow(),

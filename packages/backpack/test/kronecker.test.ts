@@ -200,28 +200,27 @@ describe('what has no Kronecker factors says so', () => {
 })
 
 describe('square roots', () => {
-  it.each(networks.map((network) => [network.name, network] as const))(
-    'V Vᵀ of %s is the GGN block',
-    async (_name, network) => {
-      const problem = network.problem(2)
-      const { model, loss, inputs, targets } = problem
-      const results = backward(loss(model(inputs), targets), {
-        root: SqrtGGN(),
-        drawn: SqrtGGNMC({ samples: 2 }),
-      })
-      const { root, drawn } = await evaluate(results, { engine })
-      const at = await bruteForce(problem)
-      for (const [parameter, { shape, data }] of root) {
-        const size = sizeOf(parameter.shape)
-        const rows = data.length / Math.max(1, size)
-        const block = new Float64Array(size * size)
-        for (let r = 0; r < rows; r++)
-          for (let i = 0; i < size; i++)
-            for (let j = 0; j < size; j++) block[i * size + j]! += data[r * size + i]! * data[r * size + j]!
-        close(block, (await at.ggn(parameter)).data, 1e-8)
-        expect(shape.slice(1)).toEqual([2, ...parameter.shape])
-        expect(drawn.get(parameter).shape.slice(1)).toEqual([2, ...parameter.shape])
-      }
-    },
-  )
+  it.each(
+    networks.filter(({ indefinite }) => !indefinite).map((network) => [network.name, network] as const),
+  )('V Vᵀ of %s is the GGN block', async (_name, network) => {
+    const problem = network.problem(2)
+    const { model, loss, inputs, targets } = problem
+    const results = backward(loss(model(inputs), targets), {
+      root: SqrtGGN(),
+      drawn: SqrtGGNMC({ samples: 2 }),
+    })
+    const { root, drawn } = await evaluate(results, { engine })
+    const at = await bruteForce(problem)
+    for (const [parameter, { shape, data }] of root) {
+      const size = sizeOf(parameter.shape)
+      const rows = data.length / Math.max(1, size)
+      const block = new Float64Array(size * size)
+      for (let r = 0; r < rows; r++)
+        for (let i = 0; i < size; i++)
+          for (let j = 0; j < size; j++) block[i * size + j]! += data[r * size + i]! * data[r * size + j]!
+      close(block, (await at.ggn(parameter)).data, 1e-8)
+      expect(shape.slice(1)).toEqual([2, ...parameter.shape])
+      expect(drawn.get(parameter).shape.slice(1)).toEqual([2, ...parameter.shape])
+    }
+  })
 })

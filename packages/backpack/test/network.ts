@@ -24,6 +24,8 @@ export interface Network {
   /** How the loss draws Monte-Carlo columns, if it does, and what its mean multiplies beyond the samples' share. */
   readonly draws?: 'cross-entropy' | 'mse' | 'bce-with-logits'
   readonly factor?: number
+  /** Whether the loss's Hessian has no root, so that columns come with weights of either sign. */
+  readonly indefinite?: boolean
   readonly problem: (samples: number) => Problem
 }
 

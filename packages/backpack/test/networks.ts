@@ -1,6 +1,7 @@
 /** @file All networks that the quantities are checked on. */
 import { indexing } from './indexing-networks.ts'
 import { branching, convolutional, plain, sequences } from './layer-networks.ts'
+import { lossNetworks } from './loss-networks.ts'
 import type { Network } from './network.ts'
 import { combined, tied, unusual } from './parameter-networks.ts'
 
@@ -13,4 +14,5 @@ export const networks: readonly Network[] = [
   ...tied,
   ...combined,
   ...indexing,
+  ...lossNetworks,
 ]

@@ -69,21 +69,22 @@ const cases: readonly Case[] = [
     message: 'crossEntropy: expects logits [N, C] and class indices [N], got [2, 2] and [3]',
   },
   {
-    name: 'one-hot labels',
+    name: 'one-hot labels of integers',
     attempt: () =>
       crossEntropy(
         model(x),
-        tensor([
+        intTensor([
           [1, 0],
           [0, 1],
-        ]) as never,
+        ]),
       ),
     code: 'shape',
-    message: 'crossEntropy: expects logits [N, C] and class indices [N], got [2, 2] and [2, 2]',
+    message:
+      'crossEntropy: expects logits [N, C] and class indices [N], got [2, 2] and [2, 2]; probabilities of the classes must be float32',
   },
   {
     name: 'labels that are not integers',
-    attempt: () => crossEntropy(model(x), tensor([0, 1]) as never),
+    attempt: () => crossEntropy(model(x), tensor([0, 1])),
     code: 'dtype',
     message: 'crossEntropy: class indices must be int32, not float32; use intTensor() or cast()',
   },

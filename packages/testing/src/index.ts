@@ -21,4 +21,5 @@ export {
   type RandomInputOptions,
   randomInputs,
 } from './random-graph.ts'
+export { checkLoss, type CheckedLoss, type LossCheck, type LossReport } from './loss.ts'
 export { checkRule } from './rule.ts'

@@ -10,7 +10,7 @@ import { formatShape, type Shape } from '../shape.ts'
 
 /** What is demanded of the checked tensor; `what` names it in the message. */
 export type Check =
-  | { readonly kind: 'finite' | 'not-nan' | 'not-negative'; readonly what: string }
+  | { readonly kind: 'finite' | 'not-nan' | 'not-negative' | 'positive'; readonly what: string }
   | {
       readonly kind: 'range'
       readonly what: string
@@ -55,6 +55,8 @@ function passes(check: Check, value: number): boolean {
       return !Number.isNaN(value)
     case 'not-negative':
       return !(value < 0)
+    case 'positive':
+      return !(value <= 0)
     case 'range':
       if (value === check.except) return true
       return Number.isInteger(value) && value >= check.from && value < check.below
@@ -70,6 +72,8 @@ function failure(check: Check, value: number, at: string, shape: Shape): DataErr
       )
     case 'not-negative':
       return new DataError(`${check.what} is ${value} at ${at}; it must not be negative here`)
+    case 'positive':
+      return new DataError(`${check.what} is ${value} at ${at}; it must be above 0 here`)
     case 'range':
       return new DataError(
         `${check.what} contains ${value} at ${at}, which is not an integer from ${check.from} to ${check.below - 1}`,
