@@ -70,14 +70,10 @@ const isLeaf = (part: Part): part is Leaf =>
   isModule(part) || (typeof part === 'object' && 'cell' in part && 'identity' in part)
 
 function* leavesOf(part: Part, name: string): Generator<readonly [string, Leaf]> {
-  if (isLeaf(part)) {
-    yield [name, part]
-    return
-  }
-  if (typeof part !== 'object' || (part as unknown) === null) {
+  if (!isModule(part) && (typeof part !== 'object' || (part as unknown) === null)) {
     throw new BeyondgradError(
       'value',
-      `defineModule: part "${name}" is a ${typeof part}, not a module, parameter or buffer; call its factory, as in ReLU()`,
+      `defineModule: part "${name}" is ${part === null ? 'null' : `a ${typeof part}`}, not a module, parameter or buffer; call its factory, as in ReLU()`,
     )
   }
   for (const [key, inner] of Object.entries(part))

@@ -1,15 +1,7 @@
 /** @file What training does beyond computing: masks, running statistics, and that they belong to the step. */
 import { mseLoss, type Module, type Parameter } from '@beyondgrad/autograd'
 import { onnxruntime } from '@beyondgrad/engine-onnxruntime'
-import {
-  evaluate,
-  type NDArray,
-  ones,
-  referenceEngine,
-  sub,
-  tensor,
-  type Tensor,
-} from '@beyondgrad/tensor'
+import { evaluate, type NDArray, ones, referenceEngine, sub, tensor, type Tensor } from '@beyondgrad/tensor'
 import { describe, expect, it } from 'vitest'
 import {
   Adam,
