@@ -76,6 +76,10 @@ function* leavesOf(part: Part, name: string): Generator<readonly [string, Leaf]>
       `defineModule: part "${name}" is ${part === null ? 'null' : `a ${typeof part}`}, not a module, parameter or buffer; call its factory, as in ReLU()`,
     )
   }
+  if (isLeaf(part)) {
+    yield [name, part]
+    return
+  }
   for (const [key, inner] of Object.entries(part))
     yield* leavesOf(inner, name === '' ? key : `${name}.${key}`)
 }
