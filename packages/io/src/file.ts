@@ -1,13 +1,14 @@
 /** @file Files on disk, where there is a disk. */
+import type * as fs from 'node:fs/promises'
 import { DataError } from '@beyondgrad/tensor'
 
 /** Node's file system, or a `DataError` that says what to call elsewhere. */
-function fileSystem(where: string, instead: string): typeof import('node:fs/promises') {
+function fileSystem(where: string, instead: string): typeof fs {
   // Not an import: bundlers for browsers would stumble over `node:fs`, though nobody calls this there.
   const { process } = globalThis as { process?: Partial<NodeJS.Process> }
-  const fs = process?.getBuiltinModule?.('node:fs/promises')
-  if (fs === undefined) throw new DataError(`${where} needs Node's file system: ${instead}`)
-  return fs
+  const found = process?.getBuiltinModule?.('node:fs/promises')
+  if (found === undefined) throw new DataError(`${where} needs Node's file system: ${instead}`)
+  return found
 }
 
 /**
@@ -16,9 +17,9 @@ function fileSystem(where: string, instead: string): typeof import('node:fs/prom
  * @param instead what to do where there is no file system, for the message
  */
 export async function readBytes(caller: string, path: string | URL, instead: string): Promise<Uint8Array> {
-  const fs = fileSystem(`${caller}: ${path}`, instead)
+  const disk = fileSystem(`${caller}: ${path}`, instead)
   try {
-    return await fs.readFile(path)
+    return await disk.readFile(path)
   } catch (error) {
     throw new DataError(`${caller}: ${path} cannot be read (${reason(error)}): check the path`)
   }
@@ -31,13 +32,13 @@ export async function writeBytes(
   bytes: Uint8Array,
   instead: string,
 ): Promise<void> {
-  const fs = fileSystem(`${caller}: ${path}`, instead)
+  const disk = fileSystem(`${caller}: ${path}`, instead)
   const beside = typeof path === 'string' ? `${path}.part` : new URL(`${path.href}.part`)
   try {
-    await fs.writeFile(beside, bytes)
-    await fs.rename(beside, path)
+    await disk.writeFile(beside, bytes)
+    await disk.rename(beside, path)
   } catch (error) {
-    await fs.rm(beside, { force: true }).catch(() => undefined)
+    await disk.rm(beside, { force: true }).catch(() => undefined)
     throw new DataError(`${caller}: ${path} cannot be written (${reason(error)}): check the path`)
   }
 }

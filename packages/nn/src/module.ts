@@ -81,7 +81,7 @@ export function qualified(
 }
 
 /** The buffers of several named modules under qualified names. */
-export function qualifiedBuffers(
+function qualifiedBuffers(
   children: Iterable<readonly [string, { readonly parameters: ParameterMap<Parameter> }]>,
 ): BufferMap {
   return bufferMap(

@@ -43,10 +43,7 @@ function cellsOf(of: StateSource): Map<string, Cell> {
  */
 export function stateOf(of: StateSource): State {
   return Object.fromEntries(
-    [...cellsOf(of)].map(([name, { shape, dtype, data }]) => [
-      name,
-      { shape, dtype, data } as NDArray<DType>,
-    ]),
+    [...cellsOf(of)].map(([name, { shape, dtype, data }]) => [name, { shape, dtype, data }]),
   )
 }
 

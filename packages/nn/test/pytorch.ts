@@ -44,7 +44,7 @@ export function arrayOf({ shape, dtype, data }: Values): NDArray<DType> {
   if (dtype === 'int32') return { shape, dtype, data: Int32Array.from(data) }
   if (dtype === 'bool') return { shape, dtype, data: Uint8Array.from(data) }
   // Double precision in the engine's float, as the reference engine has it.
-  return { shape, dtype: 'float32', data: Float64Array.from(data) as never }
+  return { shape, dtype: 'float32', data: Float64Array.from(data) }
 }
 
 export const tensorOf = (values: Values): AnyTensor => tensor(arrayOf(values) as NDArray)

@@ -28,8 +28,8 @@ export type SpatialRank = 1 | 2 | 3
 
 /** One number for each spatial axis; throws `value` for lists of another length. */
 export function perAxis(layer: string, name: string, value: PerAxis, rank: SpatialRank): readonly number[] {
-  const list = typeof value === 'number' ? Array<number>(rank).fill(value) : value
-  if (Array.isArray(list) && list.length === rank) return list
+  const list = typeof value === 'number' ? Array<number>(rank).fill(value) : Array.from(value)
+  if (list.length === rank) return list
   throw new BeyondgradError(
     'value',
     `${layer}: ${name} is a number or a list of ${rank}, not [${String(value)}]`,

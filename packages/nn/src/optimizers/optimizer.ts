@@ -51,8 +51,8 @@ export interface Step {
   /** Steps done before this one. */
   readonly count: Tensor
   /** State of this parameter. */
-  read(name: string): Tensor
-  write(name: string, value: Tensor): void
+  readonly read: (name: string) => Tensor
+  readonly write: (name: string, value: Tensor) => void
 }
 
 export interface OptimizerDefinition {
