@@ -59,13 +59,11 @@ describe('safetensors', () => {
   })
 
   it('hold any names and numbers', () => {
-    const array = fc
-      .array(fc.float({ noNaN: false }), { maxLength: 6 })
-      .map((data): NDArray<DType> => ({
-        shape: [data.length],
-        dtype: 'float32',
-        data: Float32Array.from(data),
-      }))
+    const array = fc.array(fc.float({ noNaN: false }), { maxLength: 6 }).map((data): NDArray<DType> => ({
+      shape: [data.length],
+      dtype: 'float32',
+      data: Float32Array.from(data),
+    }))
     const name = fc.string({ unit: 'grapheme' }).filter((s) => s !== '__metadata__')
     fc.assert(
       fc.property(
