@@ -19,7 +19,7 @@ export interface Optimizer {
 }
 
 /** A mini-batch. */
-export interface Batch<out T extends AnyTensor = Tensor<'int32'>> {
-  readonly inputs: Tensor
+export interface Batch<out T extends AnyTensor = Tensor<'int32'>, out I extends AnyTensor = Tensor> {
+  readonly inputs: I
   readonly targets: T
 }

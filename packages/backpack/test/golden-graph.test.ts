@@ -33,9 +33,12 @@ const engines = [
 describe.each(engines)('goldens of plain expressions on the $name', ({ engine, rtol }) => {
   it.each(graphCases())('%s', async (name) => {
     const golden = readGraph(name)
-    const { loss, parameters } = graphLoss(golden)
+    const { loss, output, parameters } = graphLoss(golden)
     const results = backward(loss, extensions, { parameters })
-    const { value, found } = await evaluate({ value: loss, found: results }, { engine })
+    const { value, found, ...rest } = await evaluate({ value: loss, output, found: results }, { engine })
+    golden.output.data.forEach((wanted, i) => {
+      expect(Math.abs(rest.output.data[i]! - wanted)).toBeLessThanOrEqual(rtol * (1 + Math.abs(wanted)))
+    })
     expect(value.data[0]).toBeCloseTo(golden.loss_value, rtol < 1e-6 ? 7 : 4)
     for (const [quantity, byParameter] of Object.entries(found)) {
       expect(byParameter.size).toBe(parameters.length)

@@ -1,51 +1,38 @@
 /**
- * @file The networks under fixtures/goldens-graphs as plain expressions of tensors: branches, layers used twice,
- * normalisation, attention, transposed convolutions, one and three spatial axes – nothing of which is a layer of `nn`.
+ * @file The networks under fixtures/goldens-graphs: layers of `nn`, joined by plain expressions of tensors into branches, layers
+ * that are used twice, and attention made by hand.
  */
-import { bceWithLogits, crossEntropy, mseLoss, type Parameter, parameter } from '@beyondgrad/autograd'
 import {
-  abs,
+  bceWithLogits,
+  crossEntropy,
+  type Module,
+  mseLoss,
+  type Parameter,
+  parameter,
+} from '@beyondgrad/autograd'
+import { buffersOf, loadState, qualified } from '@beyondgrad/nn'
+import {
+  type AnyTensor,
   add,
-  avgPool,
   concat,
-  constant,
-  conv,
-  type Convolution,
-  convInput,
-  exp,
-  log,
   matmul,
-  maxPool,
   mul,
-  neg,
-  pad,
-  relu,
   reshape,
-  sigmoid,
   slice,
-  softmax,
-  tanh,
   tensor,
   type Tensor,
   transpose,
 } from '@beyondgrad/tensor'
 import { readdirSync, readFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
-import { type Golden, type Values } from './golden.ts'
-
-interface Layer {
-  readonly name: string
-  readonly type: string
-  readonly inputs?: readonly string[]
-  /** The earlier layer whose parameters are used again. */
-  readonly module?: string
-  readonly [option: string]: unknown
-}
+import { arraysOf, type Golden, type Values } from './golden.ts'
+import { type Layer, layerOf } from './golden-layers.ts'
 
 export interface GraphGolden extends Omit<Golden, 'model' | 'parameters'> {
   readonly model: readonly Layer[]
   readonly parameters: Readonly<Record<string, Values & { readonly requires_grad?: boolean }>>
-  readonly buffers: Readonly<Record<string, Values>>
+  readonly output: Values
+  readonly buffers?: Readonly<Record<string, Values>>
 }
 
 const root = fileURLToPath(new URL('../../../fixtures/goldens-graphs/', import.meta.url))
@@ -61,30 +48,53 @@ export function readGraph(name: string): GraphGolden {
 const toTensor = ({ shape, data }: Values): Tensor =>
   tensor(Float32Array.from(data), { shape, dtype: 'float32' })
 
-type Spatial = readonly number[]
-
-/** A number for every spatial axis, or one list. */
-const perAxis = (value: number | Spatial, rank: number): Spatial =>
-  typeof value === 'number' ? Array<number>(rank).fill(value) : value
+const toIntegers = ({ shape, data }: Values): Tensor<'int32'> =>
+  tensor(Int32Array.from(data), { shape, dtype: 'int32' })
 
 class Graph {
   readonly golden: GraphGolden
+  readonly modules = new Map<string, Module>()
+  readonly bare = new Map<string, Parameter>()
   readonly parameters: readonly Parameter[]
   readonly values = new Map<string, Tensor>()
 
   constructor(golden: GraphGolden) {
     this.golden = golden
-    this.parameters = Object.entries(golden.parameters).map(([name, { shape, data, requires_grad }]) =>
-      parameter(
-        name,
-        { shape, dtype: 'float32', data: Float32Array.from(data) },
-        { trainable: requires_grad !== false },
-      ),
+    this.collect(golden.model)
+    const named = [...qualified(this.modules), ...this.bare].map(([, p]) => p)
+    this.parameters = named.map((p) =>
+      p.as({ trainable: golden.parameters[p.name]?.requires_grad !== false }),
     )
   }
 
+  /** Makes the layers, branches and all, with their numbers. */
+  private collect(layers: readonly Layer[]): void {
+    const { parameters, buffers = {} } = this.golden
+    for (const layer of layers) {
+      const { name } = layer
+      this.collect([...((layer.branches ?? []) as Layer[]), ...((layer.layers ?? []) as Layer[])])
+      if (layer.type === 'Parameter') {
+        const { shape, data } = parameters[name]!
+        this.bare.set(name, parameter(name, { shape, dtype: 'float32', data: Float32Array.from(data) }))
+      }
+      const module = layer.module === undefined ? layerOf(layer) : undefined
+      if (module === undefined) continue
+      const own = { ...parameters, ...buffers }
+      const inside = [...module.parameters.names, ...buffersOf(module).names].flatMap((key) => {
+        const values = own[`${name}.${key}`]
+        return values === undefined ? [] : [[key, values] as const]
+      })
+      // The files know no count of batches.
+      loadState(module, arraysOf(Object.fromEntries(inside)), { strict: buffersOf(module).size === 0 })
+      this.modules.set(name, module)
+    }
+  }
+
   output(): Tensor {
-    return this.chain(this.golden.model, toTensor(this.golden.input))
+    const { input } = this.golden
+    // Indices are no numbers: only embeddings take them.
+    const x: AnyTensor = input.dtype === 'int64' ? toIntegers(input) : toTensor(input)
+    return this.chain(this.golden.model, x as Tensor)
   }
 
   private chain(layers: readonly Layer[], input: Tensor): Tensor {
@@ -99,65 +109,27 @@ class Graph {
     return last
   }
 
-  private own(layer: Layer, what: string): Tensor | undefined {
-    const name = `${layer.module ?? layer.name}.${what}`
-    return this.parameters.find((p) => p.name === name)?.value
-  }
-
-  /** A vector for each channel of [N, C, ...]. */
-  private channels(of: Tensor, x: Tensor): Tensor {
-    return reshape(of, [of.shape[0]!, ...x.shape.slice(2).map(() => 1)])
-  }
-
-  private withBias(layer: Layer, x: Tensor): Tensor {
-    const bias = this.own(layer, 'bias')
-    return bias === undefined ? x : add(x, this.channels(bias, x))
-  }
-
   private apply(layer: Layer, inputs: readonly Tensor[]): Tensor {
+    const module = this.modules.get(layer.module ?? layer.name)
     const [x, y] = inputs as readonly [Tensor, Tensor]
+    if (module !== undefined) return module(x)
     const option = <T>(name: string): T => layer[name] as T
-    const rank = x.shape.length - 2
-    const window = () => ({
-      stride: perAxis(option('stride'), rank),
-      padding: perAxis(option('padding'), rank),
-      dilation: perAxis(option<number | undefined>('dilation') ?? 1, rank),
-    })
     switch (layer.type) {
-      case 'Linear': {
-        const product = matmul(x, transpose(this.own(layer, 'weight')!))
-        const bias = this.own(layer, 'bias')
-        return bias === undefined ? product : add(product, bias)
-      }
-      case 'Conv1d':
-      case 'Conv2d':
-      case 'Conv3d':
-        return this.withBias(
-          layer,
-          conv(x, this.own(layer, 'weight')!, { ...window(), groups: option('groups') }),
-        )
-      case 'ConvTranspose1d':
-      case 'ConvTranspose2d':
-      case 'ConvTranspose3d':
-        return this.withBias(layer, this.transposedConvolution(layer, x))
-      case 'MaxPool1d':
-      case 'MaxPool2d':
-      case 'MaxPool3d':
-        return maxPool(x, perAxis(option('kernel_size'), rank), window())
-      case 'AvgPool1d':
-      case 'AvgPool2d':
-      case 'AvgPool3d':
-        return avgPool(x, perAxis(option('kernel_size'), rank), window())
-      case 'AdaptiveAvgPool2d':
-        return x.mean([2, 3], { keep: true })
-      case 'Flatten':
-        return reshape(x, [x.shape[0]!, -1])
+      case 'Parameter':
+        return this.bare.get(layer.name)!.value
       case 'Reshape':
         return reshape(x, [x.shape[0]!, ...option<number[]>('shape')])
       case 'Transpose':
         return transpose(x, option<number[]>('perm'))
-      case 'Permute':
-        return transpose(x, option<number[]>('dims'))
+      case 'SplitHeads': {
+        const [samples, length, size] = x.shape as readonly [number, number, number]
+        const heads = option<number>('heads')
+        return transpose(reshape(x, [samples, length, heads, size / heads]), [0, 2, 1, 3])
+      }
+      case 'MergeHeads': {
+        const [samples, heads, length, size] = x.shape as readonly [number, number, number, number]
+        return reshape(transpose(x, [0, 2, 1, 3]), [samples, length, heads * size])
+      }
       case 'Slice':
         return slice(x, option('dim'), option('start'), option('end'))
       case 'Slicing':
@@ -165,10 +137,6 @@ class Graph {
           (z, [start, end, step], axis) => slice(z, axis, start ?? 0, end ?? undefined, step ?? 1),
           x,
         )
-      case 'Pad': {
-        const [before, after] = option<[number, number]>('pad')
-        return pad(x, [0, 0, before], [0, 0, after], option('value'))
-      }
       case 'Concat':
         return concat(inputs, option('dim'))
       case 'Add':
@@ -177,72 +145,24 @@ class Graph {
         return mul(x, y)
       case 'MatMul':
         return matmul(x, y)
-      case 'Scale':
-        return mul(x, option<number>('value'))
-      case 'Softmax':
-        return softmax(x, option('dim'))
       case 'ReduceMean':
         return x.mean([option<number>('dim')])
-      case 'LayerNorm': {
-        const centred = x.sub(x.mean([-1], { keep: true }))
-        const deviation = centred.square().mean([-1], { keep: true }).add(option<number>('eps')).sqrt()
-        return add(mul(centred.div(deviation), this.own(layer, 'weight')!), this.own(layer, 'bias')!)
-      }
-      case 'BatchNorm1d':
-      case 'BatchNorm2d': {
-        const buffer = (name: string): Tensor =>
-          this.channels(constant(this.golden.buffers[`${layer.name}.${name}`]!.data), x)
-        const deviation = buffer('running_var').add(option<number>('eps')).sqrt()
-        const normal = x.sub(buffer('running_mean')).div(deviation)
-        const [weight, bias] = [this.own(layer, 'weight')!, this.own(layer, 'bias')!]
-        return add(mul(normal, this.channels(weight, x)), this.channels(bias, x))
-      }
       case 'Parallel': {
         const branches = option<readonly Layer[]>('branches').map((branch) => this.apply(branch, [x]))
         return branches.reduce((a, b) => add(a, b))
       }
       case 'Sequential':
         return this.chain(option<readonly Layer[]>('layers'), x)
-      case 'Identity':
-        return x
-      case 'ReLU':
-        return relu(x)
-      case 'Tanh':
-        return tanh(x)
-      case 'Sigmoid':
-        return sigmoid(x)
-      case 'SiLU':
-        return mul(x, sigmoid(x))
-      case 'Softplus':
-        return add(relu(x), log(exp(neg(abs(x))).add(1)))
       default:
         throw new Error(`the fixtures' layer ${layer.type} is not known here`)
     }
   }
-
-  /** The transpose of a convolution: its cotangent map. */
-  private transposedConvolution(layer: Layer, x: Tensor): Tensor {
-    const option = (name: string): Spatial => layer[name] as Spatial
-    const weight = this.own(layer, 'weight')!
-    const geometry: Convolution = {
-      kernel: option('kernel_size'),
-      stride: option('stride'),
-      before: option('padding'),
-      after: option('padding'),
-      dilation: option('dilation'),
-      groups: layer.groups as number,
-    }
-    const spatial = x.shape.slice(2).map((size, i) => {
-      const reach = geometry.dilation[i]! * (geometry.kernel[i]! - 1) + 1
-      return (size - 1) * geometry.stride[i]! - 2 * geometry.before[i]! + reach + option('output_padding')[i]!
-    })
-    return convInput(x, weight, geometry, spatial)
-  }
 }
 
-/** The loss of a case, and the parameters that take part. */
+/** The loss of a case, the network's output, and the parameters that take part. */
 export function graphLoss(golden: GraphGolden): {
   readonly loss: Tensor
+  readonly output: Tensor
   readonly parameters: readonly Parameter[]
 } {
   const graph = new Graph(golden)
@@ -251,9 +171,8 @@ export function graphLoss(golden: GraphGolden): {
   const target = golden.target
   const parameters = graph.parameters.filter((p) => p.trainable)
   if (type === 'CrossEntropyLoss') {
-    const labels = tensor(Int32Array.from(target.data), { shape: target.shape, dtype: 'int32' })
-    return { loss: crossEntropy(output, labels, { reduction }), parameters }
+    return { loss: crossEntropy(output, toIntegers(target), { reduction }), output, parameters }
   }
   const loss = type === 'MSELoss' ? mseLoss : bceWithLogits
-  return { loss: loss(output, toTensor(target), { reduction }), parameters }
+  return { loss: loss(output, toTensor(target), { reduction }), output, parameters }
 }

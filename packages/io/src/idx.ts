@@ -4,6 +4,7 @@
  */
 
 import { DataError, type DataOf, type DType, type NDArray } from '@beyondgrad/tensor'
+import { readBytes, reason } from './file.ts'
 import { gunzip, isGzip } from './gzip.ts'
 
 /** What an IDX file can become. */
@@ -68,23 +69,8 @@ export function readIdx<D extends IdxDType>(
 ): Promise<NDArray<D>>
 export function readIdx(path: string | URL, options?: IdxOptions): Promise<NDArray<IdxDType>>
 export async function readIdx(path: string | URL, options: IdxOptions = {}): Promise<NDArray<IdxDType>> {
-  return decode(`readIdx: ${path}`, await readFile(path), options)
-}
-
-async function readFile(path: string | URL): Promise<Uint8Array> {
-  // Not an import: bundlers for browsers would stumble over `node:fs`, though nobody calls this there.
-  const { process } = globalThis as { process?: Partial<NodeJS.Process> }
-  const fs = process?.getBuiltinModule?.('node:fs/promises')
-  if (fs === undefined) {
-    throw new DataError(
-      `readIdx: ${path} needs Node's file system: fetch the bytes and give them to parseIdx`,
-    )
-  }
-  try {
-    return await fs.readFile(path)
-  } catch (error) {
-    throw new DataError(`readIdx: ${path} cannot be read (${reason(error)}): check the path`)
-  }
+  const bytes = await readBytes('readIdx', path, 'fetch the bytes and give them to parseIdx')
+  return decode(`readIdx: ${path}`, bytes, options)
 }
 
 async function decode(where: string, bytes: Uint8Array, options: IdxOptions): Promise<NDArray<IdxDType>> {
@@ -196,8 +182,4 @@ function readElements(bytes: Uint8Array, header: Header, dtype: IdxDType, scale 
         : new Int32Array(size)
   for (let i = 0; i < size; i++) data[i] = read(view, start + i * width) * scale
   return data
-}
-
-function reason(error: unknown): string {
-  return error instanceof Error ? error.message : String(error)
 }

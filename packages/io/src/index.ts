@@ -1,1 +1,2 @@
 export { parseIdx, readIdx, type IdxDType, type IdxOptions } from './idx.ts'
+export * from './safetensors.ts'

@@ -12,8 +12,8 @@ import {
 } from '@beyondgrad/tensor'
 
 /** Inputs and targets, sample by sample along axis 0. */
-export interface Dataset<D extends DType = 'int32'> {
-  readonly inputs: NDArray
+export interface Dataset<D extends DType = 'int32', I extends DType = 'float32'> {
+  readonly inputs: NDArray<I>
   readonly targets: NDArray<D>
 }
 
@@ -36,10 +36,10 @@ export interface BatchesOptions {
  * Mini-batches of a data set, reshuffled for every epoch. Throws `shape` if inputs and targets differ in number, or there
  * are none, and `value` for a size that is none.
  */
-export async function* batches<D extends DType>(
-  dataset: Dataset<D>,
+export async function* batches<D extends DType, I extends DType = 'float32'>(
+  dataset: Dataset<D, I>,
   options: BatchesOptions,
-): AsyncGenerator<Batch<Tensor<D>>, void, void> {
+): AsyncGenerator<Batch<Tensor<D>, Tensor<I>>, void, void> {
   const { size, seed = 0, epochs = 1, shuffle = true, dropLast = false, steps = Infinity } = options
   const count = dataset.inputs.shape[0] ?? 0
   if (count === 0 || dataset.targets.shape[0] !== count) {

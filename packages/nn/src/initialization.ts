@@ -48,12 +48,19 @@ export const glorotUniform: Initializer = /* @__PURE__ */ uniform((fans) =>
   Math.sqrt(6 / Math.max(1, fans.in + fans.out)),
 )
 
+/** Standard normal: PyTorch's default for embeddings. */
+export const standardNormal: Initializer = /* @__PURE__ */ drawn('normal', () => (z) => z)
+
+/** One number everywhere, in whatever shape. */
+export const allEqual =
+  (value: number): Initializer =>
+  (shape) => ({ shape, dtype: 'float32', data: new Float32Array(sizeOf(shape)).fill(value) })
+
 /** Zeros, in whatever shape. */
-export const allZeros: Initializer = (shape) => ({
-  shape,
-  dtype: 'float32',
-  data: new Float32Array(sizeOf(shape)),
-})
+export const allZeros: Initializer = /* @__PURE__ */ allEqual(0)
+
+/** Ones, in whatever shape. */
+export const allOnes: Initializer = /* @__PURE__ */ allEqual(1)
 
 /** How an affine layer starts. */
 export interface InitializationOptions {
@@ -67,15 +74,25 @@ export interface InitializationOptions {
 
 let layersMade = 0
 
-/** The weight and, if wanted, the bias of an affine layer. */
+/** The seed of a layer that was given none: counts up, so that a program repeats itself. */
+export function nextSeed(): number {
+  return layersMade++
+}
+
+/**
+ * The weight and, if wanted, the bias of an affine layer.
+ *
+ * @param outputs length of the bias
+ */
 export function affineParameters(
   shape: readonly number[],
   fans: Fans,
   options: InitializationOptions,
+  outputs: number = shape[0]!,
 ): { readonly weight: Parameter; readonly bias: Parameter | undefined } {
-  const seed = options.seed ?? layersMade++
+  const seed = options.seed ?? nextSeed()
   const initializer = options.weight ?? fanInUniform
   const weight = parameter('weight', initializer(shape, fans, { seed, stream: 'weight' }))
   if (options.bias === false) return { weight, bias: undefined }
-  return { weight, bias: parameter('bias', fanInUniform([shape[0]!], fans, { seed, stream: 'bias' })) }
+  return { weight, bias: parameter('bias', fanInUniform([outputs], fans, { seed, stream: 'bias' })) }
 }

@@ -1,6 +1,25 @@
-/** @file Modules: functions of tensors that carry their parameters. */
+/** @file Modules: functions of tensors that carry their parameters, their buffers and what they do in training. */
 import { type Module, type Parameter, type ParameterMap, parameterMap } from '@beyondgrad/autograd'
 import { BeyondgradError, namedMap, type Tensor } from '@beyondgrad/tensor'
+import type { Buffer, BufferMap } from './buffer.ts'
+import type { TrainingPass } from './training-pass.ts'
+
+/** A module that has state, or computes in another way while it trains. */
+export interface Layer<in I extends readonly unknown[] = [Tensor], out O = Tensor> extends Module<I, O> {
+  readonly buffers: BufferMap
+  /** What calling the module means in a training pass. */
+  inTraining(pass: TrainingPass): (...inputs: I) => O
+}
+
+/** What a layer consists of. */
+export interface LayerDefinition<I extends readonly unknown[], O> {
+  /** What it computes in evaluation. */
+  readonly forward: (...inputs: I) => O
+  /** What it computes in a training pass. Default: the same. */
+  readonly inTraining?: (pass: TrainingPass) => (...inputs: I) => O
+  readonly parameters?: Iterable<Parameter>
+  readonly buffers?: Iterable<Buffer>
+}
 
 /**
  * A module from its function and its parameters.
@@ -14,20 +33,75 @@ export function moduleOf<I extends readonly unknown[], O>(
   return Object.assign((...inputs: I): O => forward(...inputs), { parameters: parameterMap(parameters) })
 }
 
+/** A module whose training differs from its evaluation, or that keeps buffers: what BatchNorm and Dropout are made with. */
+export function layerOf<I extends readonly unknown[], O>(definition: LayerDefinition<I, O>): Layer<I, O> {
+  const { forward, inTraining = () => forward, parameters = [], buffers = [] } = definition
+  return Object.assign((...inputs: I): O => forward(...inputs), {
+    parameters: parameterMap(parameters),
+    buffers: bufferMap(buffers),
+    inTraining,
+  })
+}
+
+export function bufferMap(buffers: Iterable<Buffer>): BufferMap {
+  return namedMap([...buffers].map((b) => [b, b] as const))
+}
+
+/** What a module brings beyond a function and parameters. */
+export function layerParts<I extends readonly unknown[], O>(
+  module: Module<I, O>,
+): Partial<Pick<Layer<I, O>, 'buffers' | 'inTraining'>> {
+  return module as Partial<Layer<I, O>>
+}
+
+/** The buffers of a module; none for one that has no state. */
+export function buffersOf(module: { readonly parameters: ParameterMap<Parameter> }): BufferMap {
+  return (module as Partial<Layer>).buffers ?? bufferMap([])
+}
+
+/** Any module, whatever it takes and gives. */
+export type AnyModule = Module<never, unknown>
+
+/** Whether something is a module: a factory that was not called is a function, too, but has no parameters. */
+export function isModule(value: unknown): value is AnyModule {
+  return typeof value === 'function' && 'parameters' in value
+}
+
 /** The parameters of several named modules under qualified names; a shared one keeps its first name. */
 export function qualified(
   children: Iterable<readonly [string, { readonly parameters: ParameterMap<Parameter> }]>,
 ): ParameterMap<Parameter> {
-  const seen = new Map<object, Parameter>()
-  for (const [prefix, child] of children) {
-    for (const [, parameter] of child.parameters) {
-      if (seen.has(parameter.identity)) continue
-      const name = `${prefix}.${parameter.name}`
-      parameter.cell.name = name
-      seen.set(parameter.identity, parameter.as({ name }))
-    }
+  return parameterMap(
+    underNames(
+      [...children].flatMap(([prefix, child]) =>
+        [...child.parameters].map(([, p]) => [`${prefix}.${p.name}`, p] as const),
+      ),
+    ),
+  )
+}
+
+/** The buffers of several named modules under qualified names. */
+function qualifiedBuffers(
+  children: Iterable<readonly [string, { readonly parameters: ParameterMap<Parameter> }]>,
+): BufferMap {
+  return bufferMap(
+    underNames(
+      [...children].flatMap(([prefix, child]) =>
+        [...buffersOf(child)].map(([, b]) => [`${prefix}.${b.name}`, b] as const),
+      ),
+    ),
+  )
+}
+
+/** Parameters or buffers under the names of an outer module; one that comes twice keeps its first name. */
+export function underNames<T extends Parameter | Buffer>(entries: Iterable<readonly [string, T]>): T[] {
+  const seen = new Map<object, T>()
+  for (const [name, of] of entries) {
+    if (seen.has(of.identity)) continue
+    of.cell.name = name
+    seen.set(of.identity, of.as({ name }) as T)
   }
-  return namedMap([...seen.values()].map((parameter) => [parameter, parameter] as const))
+  return [...seen.values()]
 }
 
 /**
@@ -36,21 +110,83 @@ export function qualified(
  * `backward` is told the parameters of one of them.
  */
 export function Sequential(...layers: readonly Module[]): Module
+export function Sequential<I extends readonly unknown[]>(
+  first: Module<I>,
+  ...layers: readonly Module[]
+): Module<I>
 export function Sequential(layers: Readonly<Record<string, Module>>): Module
-export function Sequential(...layers: readonly (Module | Readonly<Record<string, Module>>)[]): Module {
+export function Sequential(...layers: readonly (AnyModule | Readonly<Record<string, Module>>)[]): Module {
   const [first] = layers
   const named: readonly (readonly [string, Module])[] =
     layers.length === 1 && typeof first === 'object'
       ? Object.entries(first)
       : layers.map((layer, i) => [String(i), layer as Module])
-  // A factory that was not called is a function, too, but has no parameters.
-  const wrong = named.find(([, layer]) => typeof layer !== 'function' || !('parameters' in layer))
+  const wrong = named.find(([, layer]) => !isModule(layer))
   if (wrong !== undefined) {
     throw new BeyondgradError(
       'value',
       `Sequential: layer ${wrong[0]} is not a module; call its factory, as in ReLU()`,
     )
   }
-  const forward = (x: Tensor): Tensor => named.reduce((h, [, layer]) => layer(h), x)
-  return Object.assign(forward, { parameters: qualified(named) })
+  const chain =
+    (each: (layer: Module) => (x: Tensor) => Tensor) =>
+    (x: Tensor): Tensor =>
+      named.reduce((h, [, layer]) => each(layer)(h), x)
+  return Object.assign(
+    chain((layer) => layer),
+    {
+      parameters: qualified(named),
+      buffers: qualifiedBuffers(named),
+      inTraining: (pass: TrainingPass) => chain((layer) => pass.of(layer)),
+    },
+  )
+}
+
+/** The module, changed in some respect; its numbers stay where they are. */
+function viewOf<I extends readonly unknown[], O>(
+  module: Module<I, O>,
+  change: Partial<Pick<Layer<I, O>, 'parameters' | 'inTraining'>>,
+): Module<I, O> {
+  return Object.assign((...inputs: I): O => module(...inputs), {
+    parameters: module.parameters,
+    buffers: buffersOf(module),
+    inTraining: (pass: TrainingPass) => pass.of(module),
+    ...change,
+  })
+}
+
+/**
+ * A view of a module whose parameters (all, or those that `which` picks by name) are not trained by an optimiser, and have no
+ * quantities in a `backward`, that is given the view's parameters or those of a model made with it.
+ */
+export function freeze<I extends readonly unknown[], O>(
+  module: Module<I, O>,
+  which: (name: string) => boolean = () => true,
+): Module<I, O> {
+  const parameters = [...module.parameters].map(([, p]) => (which(p.name) ? p.as({ trainable: false }) : p))
+  return viewOf(module, { parameters: parameterMap(parameters) })
+}
+
+/** A view of a module that evaluates within a training pass too: batch normalisation with its running statistics, say. */
+export function inEvaluation<I extends readonly unknown[], O>(module: Module<I, O>): Module<I, O> {
+  return viewOf(module, {
+    inTraining:
+      () =>
+      (...inputs) =>
+        module(...inputs),
+  })
+}
+
+/** The first of the results of a module that gives several, such as `LSTM`, as a module for `Sequential`. */
+export function outputOf<I extends readonly unknown[], O>(
+  module: Module<I, readonly [O, ...unknown[]]>,
+): Module<I, O> {
+  return Object.assign((...inputs: I): O => module(...inputs)[0], {
+    parameters: module.parameters,
+    buffers: buffersOf(module),
+    inTraining:
+      (pass: TrainingPass) =>
+      (...inputs: I): O =>
+        pass.of(module)(...inputs)[0],
+  })
 }

@@ -22,8 +22,12 @@ import {
   type Engine,
   type Evaluated,
   guard,
+  isFloat,
+  type NDArray,
   type Tensor,
 } from '@beyondgrad/tensor'
+import type { StatefulOptimizer } from './optimizers/optimizer.ts'
+import { trainingPass } from './training-pass.ts'
 
 /** Watches training: names what it wants to see of a step and receives it. */
 export interface Observer {
@@ -36,8 +40,8 @@ export interface Observer {
 }
 
 /** What a training step is made of. */
-export interface TrainStepSpec<T extends AnyTensor, X extends Extensions> {
-  readonly model: Module
+export interface TrainStepSpec<T extends AnyTensor, X extends Extensions, I extends AnyTensor = Tensor> {
+  readonly model: Module<[I]>
   readonly loss: Loss<T>
   readonly optimizer: Optimizer
   /** Computed at every step, under the same keys in its result. */
@@ -45,6 +49,11 @@ export interface TrainStepSpec<T extends AnyTensor, X extends Extensions> {
   readonly observers?: readonly Observer[]
   /** Default: the current engine. */
   readonly engine?: Engine
+  /**
+   * 'training': dropout drops, and batch normalisation takes the batch's statistics and keeps running ones, which are written
+   * with the update or not at all. 'evaluation': the model computes as when it is called. Default: 'training'.
+   */
+  readonly mode?: 'training' | 'evaluation'
   /** For the backward pass; its parameters are the optimiser's. */
   readonly backward?: Omit<BackwardOptions, 'parameters'>
 }
@@ -53,7 +62,7 @@ export interface TrainStepSpec<T extends AnyTensor, X extends Extensions> {
 export type StepResult<X extends Extensions> = {
   /** The loss before the update. */
   readonly loss: number
-  /** Counts from 0. */
+  /** Counts from 0, or on from the steps that the optimiser had done when the training step was made. */
   readonly step: number
 } & Evaluated<Results<X>>
 
@@ -71,25 +80,33 @@ const gradientForUpdate: Extension<ParameterMap<Tensor>> = /* @__PURE__ */ defin
  * infinity in its batch fails it with a `DataError`. One that is cancelled, as by `train(batch, { signal })`, changes
  * nothing either, and those that were called after it go on.
  */
-export function trainStep<T extends AnyTensor, const X extends Extensions = Record<never, never>>(
-  spec: TrainStepSpec<T, X>,
-): (batch: Batch<T>, options?: CallOptions) => Promise<StepResult<X>> {
-  const { model, loss, optimizer, observers = [], extensions = {} as X } = spec
+export function trainStep<
+  T extends AnyTensor,
+  const X extends Extensions = Record<never, never>,
+  I extends AnyTensor = Tensor,
+>(spec: TrainStepSpec<T, X, I>): (batch: Batch<T, I>, options?: CallOptions) => Promise<StepResult<X>> {
+  const { model, loss, observers = [], extensions = {} as X, mode = 'training' } = spec
+  if (!['training', 'evaluation'].includes(mode)) {
+    throw new BeyondgradError('value', `trainStep: mode is training or evaluation, not "${mode as string}"`)
+  }
+  // Those of one's own need not know of rates that come from outside.
+  const optimizer = spec.optimizer as Optimizer & Partial<StatefulOptimizer>
   for (const key of ['loss', 'step']) {
     if (key in extensions)
       throw new BeyondgradError('value', `trainStep: "${key}" is taken; call the extension otherwise`)
   }
-  const kinds = new Map<string, Compiled<[Tensor, T], Record<string, unknown>>>()
-  let next = 0
+  type Kind = Compiled<[I, T, Tensor], Record<string, unknown>>
+  const kinds = new Map<string, Kind>()
+  let next = optimizer.steps ?? 0
   let running = 0
 
-  const kindOf = (watched: readonly Extensions[]): Compiled<[Tensor, T], Record<string, unknown>> => {
+  const kindOf = (watched: readonly Extensions[]): Kind => {
     const key = JSON.stringify(
       watched.map((each) => Object.entries(each).map(([k, e]) => [k, e['~spec'].identity ?? e.name])),
     )
     let kind = kinds.get(key)
     if (kind === undefined) {
-      kind = compile((inputs: Tensor, targets: T) => traceStep(watched, inputs, targets), {
+      kind = compile((inputs: I, targets: T, rate: Tensor) => traceStep(watched, inputs, targets, rate), {
         engine: spec.engine,
         step: () => running,
       })
@@ -99,11 +116,17 @@ export function trainStep<T extends AnyTensor, const X extends Extensions = Reco
   }
 
   return async (batch, options = {}) => {
-    const step = next++
+    const step = next
+    const rate = scalar(optimizer.rateAt?.(step) ?? 0)
+    next++
     const watched = observers.map((observer) => observer.extensionsAt(step))
     const run = kindOf(watched)
     running = step
-    const results = (await run.with(options)(batch.inputs, batch.targets as never)) as unknown as {
+    const results = (await run.with(options)(
+      batch.inputs as never,
+      batch.targets as never,
+      rate,
+    )) as unknown as {
       readonly loss: { readonly data: ArrayLike<number> }
       readonly own: object
       readonly watched: readonly Readonly<Record<string, unknown>>[]
@@ -114,8 +137,14 @@ export function trainStep<T extends AnyTensor, const X extends Extensions = Reco
     return { ...results.own, loss: value, step } as StepResult<X>
   }
 
-  function traceStep(watched: readonly Extensions[], inputs: Tensor, targets: T): Record<string, unknown> {
-    const value = loss(model(inputs), targets)
+  function traceStep(
+    watched: readonly Extensions[],
+    inputs: I,
+    targets: T,
+    rate: Tensor,
+  ): Record<string, unknown> {
+    const pass = trainingPass()
+    const value = loss((mode === 'training' ? pass.of(model) : model)(inputs), targets)
     const all: Record<string, Extension<unknown>> = { update: gradientForUpdate }
     for (const [key, extension] of Object.entries(extensions)) all[`own ${key}`] = extension
     watched.forEach((each, i) => {
@@ -128,13 +157,20 @@ export function trainStep<T extends AnyTensor, const X extends Extensions = Reco
           .filter(([key]) => key.startsWith(`${prefix} `))
           .map(([key, result]) => [key.slice(prefix.length + 1), result]),
       )
-    const guarded = guard(value, inputs, { kind: 'finite', what: 'trainStep: the batch' })
-    const areNumbers = targets.dtype === 'float32'
+    const finite = (of: Tensor, data: AnyTensor, what: string): Tensor =>
+      isFloat(data.dtype) ? guard(of, data, { kind: 'finite', what }) : of
     return {
-      loss: areNumbers ? guard(guarded, targets, { kind: 'finite', what: 'trainStep: the target' }) : guarded,
+      loss: finite(finite(value, inputs, 'trainStep: the batch'), targets, 'trainStep: the target'),
       own: pick('own'),
       watched: watched.map((_, i) => pick(String(i))),
-      updates: optimizer.update(results.update as ParameterMap<Tensor>),
+      updates: [optimizer.update(results.update as ParameterMap<Tensor>, rate), pass.updates()],
     }
   }
 }
+
+const scalar = (value: number): NDArray => ({
+  shape: [],
+  dtype: 'float32',
+  // Engines of single precision round it themselves.
+  data: Float64Array.of(value) as unknown as Float32Array<ArrayBuffer>,
+})

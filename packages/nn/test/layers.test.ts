@@ -79,7 +79,7 @@ describe('layers', () => {
     expect(() => Linear(3, 2)(tensor([1, 2, 3]))).toThrow('expects [N, ..., 3], got [3]')
     expect(() => Conv2d(3, 2, 2)(image)).toThrow('Conv2d: expects [N, 3, H, W], got [1, 1, 3, 3]')
     expect(() => Conv2d(1, 2, 4)(image)).toThrow('the window spans 4 elements but spatial axis 0 has 3')
-    expect(() => MaxPool2d(2)(tensor([[1, 2]]))).toThrow('maxPool: expects [samples, channels')
+    expect(() => MaxPool2d(2)(tensor([[1, 2]]))).toThrow('MaxPool2d: expects [N, C, H, W], got [1, 2]')
     expect(() => MaxPool2d(2, { padding: 2 })(image)).toThrow('padding must be smaller than the window')
   })
 

@@ -8,7 +8,9 @@ import {
 } from '@beyondgrad/autograd'
 import { evaluate, referenceEngine, tensor, type Tensor } from '@beyondgrad/tensor'
 import { describe, expect, it } from 'vitest'
-import { Linear, SGD, type SGDOptions } from '../src/index.ts'
+import { Linear, SGD, type SGDOptions as Options } from '../src/index.ts'
+
+type SGDOptions = Options & { readonly learningRate: number }
 
 const engine = referenceEngine()
 const gradient: Extension<ParameterMap<Tensor>> = defineExtension({

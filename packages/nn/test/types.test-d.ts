@@ -6,6 +6,9 @@ import {
   batches,
   CrossEntropyLoss,
   type Dataset,
+  defineModule,
+  Embedding,
+  Flatten,
   Linear,
   moduleOf,
   MSELoss,
@@ -63,3 +66,26 @@ const own = moduleOf(
 )
 expectTypeOf(own).toEqualTypeOf<Module<[x: Tensor]>>()
 Sequential(own, ReLU())
+
+// Tokens are integers, and stay so from the data to the embedding.
+declare const texts: Dataset<'int32', 'int32'>
+const reader = Sequential(Embedding(100, 8), Flatten(), Linear(80, 2))
+const readOn = trainStep({
+  model: reader,
+  loss: CrossEntropyLoss(),
+  optimizer: SGD(reader.parameters, { learningRate: 1 }),
+})
+for await (const batch of batches(texts, { size: 2 })) await readOn(batch)
+// @ts-expect-error images are no tokens
+for await (const batch of batches(digits, { size: 2 })) await readOn(batch)
+
+// Parts come as what they are.
+defineModule(
+  { layers: [Linear(2, 2)], table: Embedding(3, 2) },
+  ({ layers, table }, tokens: Tensor<'int32'>) => {
+    expectTypeOf(table(tokens)).toEqualTypeOf<Tensor>()
+    return layers.map((layer) => layer(table(tokens)))
+  },
+)
+// @ts-expect-error a number is no part
+defineModule({ size: 3 }, (_, x: Tensor) => x)
