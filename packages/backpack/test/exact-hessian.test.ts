@@ -1,6 +1,6 @@
 /** @file The exact Hessian's diagonal where it is hardest: attention with normalisation, recurrence, tied weights. */
 import { backward, crossEntropy, explain, type Module } from '@beyondgrad/autograd'
-import { GRU, Linear, LSTM, outputOf, RNN, Sequential, TransformerEncoderLayer } from '@beyondgrad/nn'
+import { GRU, Linear, LSTM, outputOf, RNN, TransformerEncoderLayer } from '@beyondgrad/nn'
 import type { Shape, Tensor } from '@beyondgrad/tensor'
 import { checkExtension, definitions } from '@beyondgrad/testing'
 import { describe, expect, it } from 'vitest'
