@@ -10,6 +10,7 @@ import type { Columns } from './columns.ts'
 import { type Contribution, contributionOf } from './contribution.ts'
 import { HessianSweep } from './hessian-sweep.ts'
 import { drawnColumns, exactColumns, oneAfterAnother, type StartingColumns } from './loss-columns.ts'
+import { type AveragedCurvature, averagedMatrices } from './matrix-sweep.ts'
 import type { Parameter } from './parameter.ts'
 import { joinUses, noUse, type Use } from './use.ts'
 
@@ -94,4 +95,10 @@ function makeGGNFlow(samples: 'exact' | 'empirical' | number, seed: number): Flo
 export const hessianFlow: Flow<Columns> = {
   name: 'hessian',
   run: (analysis, flow, what) => new HessianSweep(analysis, { what, start: exactColumns, ...flow }).run(),
+}
+
+/** One matrix of curvature for the whole batch, averaged at every op: what KFRA is made of. Chains only. */
+export const averagedFlow: Flow<AveragedCurvature> = {
+  name: 'averaged',
+  run: (analysis, { memory }, what) => averagedMatrices(analysis, { what, memory }),
 }

@@ -39,6 +39,7 @@ export {
   type SmoothL1Options,
 } from './losses/squared-error.ts'
 export type { LossOptions } from './losses/terms.ts'
+export type { AveragedCurvature } from './matrix-sweep.ts'
 export { type Parameter, parameter, type ParameterMap, parameterMap } from './parameter.ts'
 export { perSample } from './per-sample.ts'
 export * from './plugin.ts'

@@ -57,7 +57,7 @@ const joined = (parts: readonly Tensor[], axis: number): Tensor =>
   parts.length === 1 ? parts[0]! : concat(parts, axis)
 
 /** Without the axis of groups if there is one group. */
-const plain = (factor: Tensor): Tensor =>
+export const plain = (factor: Tensor): Tensor =>
   factor.shape[0] === 1 ? reshape(factor, factor.shape.slice(1)) : factor
 
 /**
@@ -128,7 +128,8 @@ function outputFactor(
   return matmul(left, transposeLast(right))
 }
 
-function inputFactor(input: Tensor, mode: KroneckerMode): Tensor {
+/** A of inputs [N, G, I, L]: [G, I, I]. */
+export function inputFactor(input: Tensor, mode: KroneckerMode): Tensor {
   const [samples, , , positions] = input.shape as [number, number, number, number]
   const each = mode === 'reduce' ? mul(sum(input, [-1], { keep: true }), 1 / positions) : input
   const rows = byGroup(reshape(each, [1, ...each.shape]))

@@ -1,5 +1,6 @@
 /** @file Kronecker-factored approximations of the generalised Gauss-Newton blocks. */
 import {
+  averagedFlow,
   defineExtension,
   type Extension,
   ggnFlow,
@@ -59,6 +60,23 @@ export function KFLR(options: KroneckerOptions = {}): Extension<ParameterMap<Kro
     name: 'kflr',
     options: { mode },
     flow: ggnFlow(),
+    parameter: ({ contribution }) => contribution.kroneckerFactors(mode),
+  })
+}
+
+/**
+ * Kronecker factors from one matrix of curvature that is averaged over the batch at every op; shapes as `KFAC`. For chains of
+ * layers only, and with memory for the square of the features: `KFLR` has neither limit.
+ *
+ * Source: Botev, Ritter and Barber, "Practical Gauss-Newton optimisation for deep learning", ICML 2017, Section 4.
+ */
+export function KFRA(options: KroneckerOptions = {}): Extension<ParameterMap<KroneckerFactors>> {
+  const { mode = 'expand' } = options
+  checkMode('KFRA', mode)
+  return defineExtension({
+    name: 'kfra',
+    options: { mode },
+    flow: averagedFlow,
     parameter: ({ contribution }) => contribution.kroneckerFactors(mode),
   })
 }

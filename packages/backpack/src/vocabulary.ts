@@ -10,7 +10,7 @@ import {
   DiagHessianMC,
 } from './curvature-diagonal.ts'
 import { BatchGradient, BatchL2, Gradient, SumGradSquared, Variance } from './first-order.ts'
-import { KFAC, KFLR } from './kronecker.ts'
+import { KFAC, KFLR, KFRA } from './kronecker.ts'
 import { SqrtGGN, SqrtGGNMC } from './square-root.ts'
 
 export type TensorQuantity =
@@ -28,12 +28,13 @@ export type TensorQuantity =
   | 'sqrt-ggn'
   | 'sqrt-ggn-mc'
 
-export type QuantityName = TensorQuantity | 'kfac' | 'kflr'
+export type QuantityName = TensorQuantity | 'kfac' | 'kflr' | 'kfra'
 
 type Factories<Name extends string, Result> = Readonly<Record<Name, () => Extension<ParameterMap<Result>>>>
 
 /** One vocabulary: the factory behind each name, with its default options. */
-export const quantities: Factories<TensorQuantity, Tensor> & Factories<'kfac' | 'kflr', KroneckerFactors> = {
+export const quantities: Factories<TensorQuantity, Tensor> &
+  Factories<'kfac' | 'kflr' | 'kfra', KroneckerFactors> = {
   gradient: Gradient,
   'batch-gradient': BatchGradient,
   'batch-l2': BatchL2,
@@ -47,6 +48,7 @@ export const quantities: Factories<TensorQuantity, Tensor> & Factories<'kfac' | 
   'diag-hessian-mc': () => DiagHessianMC(),
   kfac: () => KFAC(),
   kflr: () => KFLR(),
+  kfra: () => KFRA(),
   'sqrt-ggn': SqrtGGN,
   'sqrt-ggn-mc': () => SqrtGGNMC(),
 }

@@ -13,7 +13,7 @@ const headed = (body: Module, width: number): Module => {
   const parts = [...[...body.parameters].map(([p]) => p), ...[...head.parameters].map(([p]) => p)]
   return of(
     parts.map((p, i) => p.as({ name: `${i}.${p.name}` })),
-    (x) => head((body(x)).mean([1])),
+    (x) => head(body(x).mean([1])),
   )
 }
 

@@ -16,11 +16,11 @@ import {
 } from '@beyondgrad/tensor'
 import { bruteForce } from '@beyondgrad/testing'
 import { describe, expect, it } from 'vitest'
-import { KFAC, KFLR, SqrtGGN, SqrtGGNMC } from '../src/index.ts'
+import { KFAC, KFLR, KFRA, SqrtGGN, SqrtGGNMC } from '../src/index.ts'
 import { goldenCases, lossOf, modelOf, readGolden, type Values } from './golden.ts'
 import { graphCases, graphLoss, readGraph } from './golden-graph.ts'
 import { networks } from './networks.ts'
-import { classifier, data, type Network, of, regression, weight } from './network.ts'
+import { classifier, data, type Network, of, regression, residual, weight } from './network.ts'
 
 type Factors = Evaluated<KroneckerFactors>
 
@@ -52,7 +52,7 @@ describe.each([
   { name: 'reference engine', engine: referenceEngine(), rtol: 1e-7 },
   { name: 'onnxruntime', engine: onnxruntime(), rtol: 2e-4 },
 ] as readonly { readonly name: string; readonly engine: Engine; readonly rtol: number }[])(
-  'goldens of KFLR on the $name',
+  'goldens of KFLR and KFRA on the $name',
   ({ engine, rtol }) => {
     const layered = goldenCases('logreg', 'mlp', 'conv').map((name) => {
       const golden = readGolden(name)
@@ -68,6 +68,17 @@ describe.each([
       const expected = golden.quantities.kflr as unknown as GoldenFactors
       for (const [parameter, values] of Object.entries(expected)) {
         const { output, input } = kflr.get(parameter)
+        const found = [output, input].filter((x): x is NDArray => x !== undefined)
+        expect(found.map(({ shape }) => shape)).toEqual(values.map(({ shape }) => shape))
+        values.forEach(({ data }, i) => close(found[i]!.data, data, rtol))
+      }
+    })
+    const chains = [...layered, ...drawn].filter(({ golden }) => golden.quantities.kfra)
+    it.each(chains)('KFRA of $name', async ({ golden, loss }) => {
+      const { kfra } = await evaluate(backward(loss(), { kfra: KFRA({ mode: 'backpack' }) }), { engine })
+      const expected = golden.quantities.kfra as unknown as GoldenFactors
+      for (const [parameter, values] of Object.entries(expected)) {
+        const { output, input } = kfra.get(parameter)
         const found = [output, input].filter((x): x is NDArray => x !== undefined)
         expect(found.map(({ shape }) => shape)).toEqual(values.map(({ shape }) => shape))
         values.forEach(({ data }, i) => close(found[i]!.data, data, rtol))
@@ -175,6 +186,26 @@ describe('where Kronecker factors are exact', () => {
       return row === column ? a[row]! * b[(p % 2) * 2 + (q % 2)]! : 0
     })
     close(block, expected)
+  })
+
+  it('KFRA is KFLR where all samples have one Jacobian, and where what branches joins again', async () => {
+    const linear = regression('linear', [3], [2], () =>
+      Sequential(
+        Linear(3, 4, { seed: 1 }),
+        moduleOf((x: Tensor) => x.add(x.slice(1, 0, 4).mul(0.5))),
+        Linear(4, 2, { seed: 2 }),
+      ),
+    )
+    const [exact, averaged] = [await factorsOf(linear, 3, KFLR()), await factorsOf(linear, 3, KFRA())]
+    exact.forEach(([, factors], i) => {
+      close(averaged[i]![1].output.data, factors.output.data)
+      if (factors.input) close(averaged[i]![1].input!.data, factors.input.data)
+    })
+    const branching = regression('residual', [3], [3], () => residual(Linear(3, 3, { seed: 1 })))
+    const { model, loss, inputs, targets } = branching.problem(2)
+    const before = weight('s', [3])
+    const whole = loss(model(inputs.mul(before.value)), targets)
+    expect(() => backward(whole, { kfra: KFRA() })).toThrow(/branches at op .* use KFLR/)
   })
 
   it('Monte-Carlo factors approach the exact ones', async () => {
