@@ -46,6 +46,11 @@ export interface TrainStepSpec<T extends AnyTensor, X extends Extensions, I exte
   readonly optimizer: Optimizer
   /** Computed at every step, under the same keys in its result. */
   readonly extensions?: X
+  /**
+   * What the optimiser gets, made of the extensions' results: `({ dp }) => dp.gradient` trains on a private gradient. Default:
+   * the gradient itself.
+   */
+  readonly gradient?: (results: Results<X>) => ParameterMap<Tensor>
   readonly observers?: readonly Observer[]
   /** Default: the current engine. */
   readonly engine?: Engine
@@ -145,7 +150,9 @@ export function trainStep<
   ): Record<string, unknown> {
     const pass = trainingPass()
     const value = loss((mode === 'training' ? pass.of(model) : model)(inputs), targets)
-    const all: Record<string, Extension<unknown>> = { update: gradientForUpdate }
+    const all: Record<string, Extension<unknown>> = spec.gradient === undefined
+      ? { update: gradientForUpdate }
+      : {}
     for (const [key, extension] of Object.entries(extensions)) all[`own ${key}`] = extension
     watched.forEach((each, i) => {
       for (const [key, extension] of Object.entries(each)) all[`${i} ${key}`] = extension
@@ -157,13 +164,15 @@ export function trainStep<
           .filter(([key]) => key.startsWith(`${prefix} `))
           .map(([key, result]) => [key.slice(prefix.length + 1), result]),
       )
+    const own = pick('own')
+    const slope = spec.gradient?.(own as Results<X>) ?? (results.update as ParameterMap<Tensor>)
     const finite = (of: Tensor, data: AnyTensor, what: string): Tensor =>
       isFloat(data.dtype) ? guard(of, data, { kind: 'finite', what }) : of
     return {
       loss: finite(finite(value, inputs, 'trainStep: the batch'), targets, 'trainStep: the target'),
-      own: pick('own'),
+      own,
       watched: watched.map((_, i) => pick(String(i))),
-      updates: [optimizer.update(results.update as ParameterMap<Tensor>, rate), pass.updates()],
+      updates: [optimizer.update(slope, rate), pass.updates()],
     }
   }
 }

@@ -7,7 +7,7 @@ import {
   gradientFlow,
   type ParameterMap,
 } from '@beyondgrad/autograd'
-import { DataError, intTensor, type NDArray, tensor, type Tensor } from '@beyondgrad/tensor'
+import { DataError, intTensor, namedMap, type NDArray, tensor, type Tensor } from '@beyondgrad/tensor'
 import { describe, expect, it } from 'vitest'
 import {
   CrossEntropyLoss,
@@ -190,6 +190,36 @@ describe('trainStep', () => {
     expect(reference.weights()).toEqual(before)
     await reference.train(batch(2))
     expect(weights()).toEqual(reference.weights())
+  })
+
+  it('gives the optimiser what is made of the extensions’ results', async () => {
+    const train = async (k: number) => {
+      const model = Linear(3, 2, { seed: 1 })
+      const before = [...model.parameters].map(([p]) => p.cell.data)
+      const doubled = defineExtension({
+        name: 'scaled',
+        flow: gradientFlow,
+        parameter: ({ contribution }) => ({ gradient: contribution.sum().mul(k) }),
+      })
+      const step = trainStep({
+        model,
+        loss: CrossEntropyLoss(),
+        optimizer: SGD(model.parameters, { learningRate: 0.5 }),
+        extensions: { doubled },
+        gradient: (results) =>
+          namedMap([...results.doubled].map(([p, { gradient }]) => [p, gradient] as const)),
+      })
+      const { doubled: own } = await step(batch(1))
+      return [...model.parameters].flatMap(([p], i) =>
+        Array.from(p.cell.data, (value, j) => ({
+          moved: Number(value) - Number(before[i]![j]),
+          gradient: own.get(p).gradient.data[j]!,
+        })),
+      )
+    }
+    for (const k of [1, 3]) {
+      for (const { moved, gradient } of await train(k)) expect(moved).toBeCloseTo(-0.5 * gradient, 6)
+    }
   })
 
   it('keeps its own keys for itself', () => {
