@@ -193,7 +193,7 @@ describe('trainStep', () => {
   })
 
   it('gives the optimiser what is made of the extensions’ results', async () => {
-    const train = async (k: number) => {
+    const train = async (k: number): Promise<readonly { moved: number; gradient: number }[]> => {
       const model = Linear(3, 2, { seed: 1 })
       const before = [...model.parameters].map(([p]) => p.cell.data)
       const doubled = defineExtension({
@@ -211,8 +211,8 @@ describe('trainStep', () => {
       })
       const { doubled: own } = await step(batch(1))
       return [...model.parameters].flatMap(([p], i) =>
-        Array.from(p.cell.data, (value, j) => ({
-          moved: Number(value) - Number(before[i]![j]),
+        [...before[i]!].map((old, j) => ({
+          moved: Number(p.cell.data[j]) - Number(old),
           gradient: own.get(p).gradient.data[j]!,
         })),
       )
