@@ -5,8 +5,13 @@ import { type AnyTensor, withInputs } from './node.ts'
  * Every node that the outputs depend on, inputs before their users; an order that finishes branch by branch.
  *
  * @param until nodes not to look behind; they are left out, too
+ * @param lastFirst whether the last input of every node comes first
  */
-export function topologicalOrder(outputs: readonly AnyTensor[], until?: ReadonlySet<AnyTensor>): AnyTensor[] {
+export function topologicalOrder(
+  outputs: readonly AnyTensor[],
+  until?: ReadonlySet<AnyTensor>,
+  lastFirst = false,
+): AnyTensor[] {
   const order: AnyTensor[] = []
   const seen = new Set<AnyTensor>()
   const stack: AnyTensor[] = []
@@ -26,7 +31,7 @@ export function topologicalOrder(outputs: readonly AnyTensor[], until?: Readonly
         continue
       }
       next[next.length - 1] = i + 1
-      const input = node.inputs[i]!
+      const input = node.inputs[lastFirst ? node.inputs.length - 1 - i : i]!
       if (!seen.has(input) && !until?.has(input)) {
         seen.add(input)
         stack.push(input)

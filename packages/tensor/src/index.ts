@@ -32,6 +32,7 @@ export type {
   Request,
   Signature,
 } from './op.ts'
+export { checkpoint } from './ops/checkpoint.ts'
 export * from './ops/contract.ts'
 export * from './ops/convolution.ts'
 export {

@@ -14,6 +14,7 @@ import { type AnyTensor, withInputs } from './node.ts'
 import { type Check, checkOf, runCheck } from './ops/guard.ts'
 import { fillRandom } from './random.ts'
 import { sameShape, sizeOf } from './shape.ts'
+import { rematerialize } from './rematerialize.ts'
 import { simplify } from './simplify.ts'
 
 /** One distinct node of a program; `inputs` are positions in the program. */
@@ -44,8 +45,9 @@ export interface Request {
 
 const isSlot = (node: AnyTensor): boolean => node.op.family === 'leaf' && node.op.name !== 'constant'
 
-/** Merges equal nodes, numbers the leaves and takes the guards out. */
-export function requestOf(outputs: readonly AnyTensor[]): Request {
+/** Merges equal nodes, numbers the leaves, and takes guards and marks of checkpoints out. */
+export function requestOf(marked: readonly AnyTensor[]): Request {
+  const outputs = rematerialize(marked)
   const entries: Entry[] = []
   const leaves: AnyTensor[] = []
   const checked: { check: Check; on: AnyTensor }[] = []

@@ -69,7 +69,9 @@ export function toOnnx(graph: Graph, options: ToOnnxOptions = {}): OnnxFile {
   const values = new Map<AnyTensor, Value>()
   graph.inputs.forEach((input, i) => values.set(input, emit.input(inputs[i]!, input)))
   const computed = rectifyAfterPools(graph.outputs)
-  const order = topologicalOrder(computed)
+  // ONNX Runtime runs the input with the highest number first: written last to first, long sums are run as they were built,
+  // and their operands freed one by one.
+  const order = topologicalOrder(computed, undefined, true)
   const lowering = loweringOf(emit, values, order, computed)
   for (const node of order) {
     if (!values.has(node)) values.set(node, lower(node, lowering))

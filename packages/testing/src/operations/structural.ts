@@ -1,5 +1,6 @@
 /** @file Reductions, movement and matrix products. */
 import {
+  checkpoint,
   argmax,
   cast,
   concat,
@@ -183,6 +184,13 @@ export const structural: Readonly<Record<string, Operation>> = {
   },
   argmax: { apply: largestPosition },
   cumsum: { apply: accumulated },
+  checkpoint: {
+    apply: (pool, random) => {
+      const x = pick(pool.first, random)
+      return x && checkpoint(x)
+    },
+    exact: true,
+  },
   reshape: { apply: reshaped, exact: true },
   transpose: { apply: transposed, exact: true },
   expand: { apply: expanded, exact: true },
