@@ -11,9 +11,10 @@ const configFiles = ['**/*.config.ts', '*.shared.ts', '**/*.js']
 /** Run in browsers too, so their sources may not reach for Node. */
 const universal = ['tensor', 'autograd', 'nn', 'backpack', 'vivit', 'onnx', 'onnx-import', 'engine-tfjs']
 
-const boundaries = (constraints) => [
+const boundaries = (constraints, options = {}) => [
   'error',
   {
+    ...options,
     enforceBuildableLibDependency: false,
     banTransitiveDependencies: false,
     allow: ['^(\\.\\./)+(vitest|tsdown)\\.shared\\.ts$'],
@@ -68,6 +69,15 @@ export default defineConfig(
     files: tests,
     rules: {
       '@nx/enforce-module-boundaries': boundaries(testDepConstraints()),
+    },
+  },
+  {
+    // Pages as users write them: they import the package that they belong to by its name.
+    files: ['packages/*/test/page/*.ts'],
+    rules: {
+      '@nx/enforce-module-boundaries': boundaries(testDepConstraints(), {
+        allowCircularSelfDependency: true,
+      }),
     },
   },
   {
