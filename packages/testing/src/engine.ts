@@ -24,8 +24,10 @@ import { operations, randomExpressions, randomInputs } from './random-graph.ts'
 import { reference } from './reference.ts'
 
 export interface EngineOptions extends Tolerance {
-  /** Random graphs to run. Default: 60. */
+  /** Random graphs to run, of all operations mixed. Default: 60. */
   readonly graphs?: number
+  /** Random graphs to run of each operation alone. Default: 0. */
+  readonly each?: number
   /** The graphs are those of seed, seed + 1, …. Default: 1. */
   readonly seed?: number
   /** What the graphs are made of. Default: all that there is. */
@@ -40,9 +42,9 @@ export interface EngineOptions extends Tolerance {
 export interface EngineReport {
   readonly engine: string
   readonly graphs: number
-  /** How often each op was part of a graph that came out right, constants aside. */
+  /** In how many graphs that came out right each op was, leaves aside. */
   readonly ops: ReadonlyMap<string, number>
-  /** What the engine refused as unsupported, in its own words, and how often; empty unless refusals were allowed. */
+  /** What the engine refused as unsupported, in its own words, and how many graphs; empty unless refusals were allowed. */
   readonly refusals: ReadonlyMap<string, number>
 }
 
@@ -56,31 +58,50 @@ export async function checkEngine(engine: Engine, options: EngineOptions = {}): 
     rtol: options.rtol ?? (single ? 1e-4 : 1e-9),
     atol: options.atol ?? (single ? 1e-5 : 1e-10),
   }
-  const { graphs = 60, seed: first = 1 } = options
+  const graphs = graphsFor(options)
   const report = {
     engine: engine.name,
-    graphs,
+    graphs: graphs.length,
     ops: new Map<string, number>(),
     refusals: new Map<string, number>(),
   }
   try {
     await checkContract(engine, tolerance)
-    for (let seed = first; seed < first + graphs; seed++) {
-      const tensors = randomGraph(seed, options)
+    for (const { seed, of } of graphs) {
+      const tensors = randomGraph(seed, of, options.gradients ?? true)
+      const what = of.length === 1 ? `random graph ${seed} of ${of[0]}` : `random graph ${seed}`
       try {
-        await demandSame(engine, `random graph ${seed}`, tensors, tolerance)
+        await demandSame(engine, what, tensors, tolerance)
       } catch (error) {
         const refusal = refusalIn(error)
         if (refusal === undefined || options.allowRefusals !== true) throw error
         count(report.refusals, refusal)
         continue
       }
-      for (const { op } of topologicalOrder(tensors)) if (op.family !== 'leaf') count(report.ops, op.name)
+      const found = topologicalOrder(tensors).filter(({ op }) => op.family !== 'leaf')
+      for (const name of new Set(found.map(({ op }) => op.name))) count(report.ops, name)
     }
   } finally {
     await releaseExecutables(engine)
   }
   return report
+}
+
+interface RandomGraph {
+  readonly seed: number
+  /** What it is made of. */
+  readonly of: readonly string[]
+}
+
+function graphsFor({
+  graphs = 60,
+  each = 0,
+  seed = 1,
+  operations: made = operations,
+}: EngineOptions): readonly RandomGraph[] {
+  const some = (count: number, of: readonly string[]): RandomGraph[] =>
+    Array.from({ length: count }, (_, i) => ({ seed: seed + i, of }))
+  return [...some(graphs, made), ...made.flatMap((operation) => some(each, [operation]))]
 }
 
 function count(counts: Map<string, number>, what: string): void {
@@ -93,11 +114,11 @@ function refusalIn(error: unknown): string | undefined {
   return cause?.code === 'unsupported' ? cause.message : undefined
 }
 
-function randomGraph(seed: number, options: EngineOptions): readonly AnyTensor[] {
+function randomGraph(seed: number, of: readonly string[], gradients: boolean): readonly AnyTensor[] {
   const inputs = randomInputs({ seed, empty: true })
-  const made = randomExpressions(inputs, { seed, operations: options.operations ?? operations })
+  const made = randomExpressions(inputs, { seed, operations: of })
   const last = made.at(-1)
-  const slopes = (options.gradients ?? true) && last ? gradient(last.sum(), inputs) : []
+  const slopes = gradients && last ? gradient(last.sum(), inputs) : []
   return [...made, ...slopes]
 }
 

@@ -5,6 +5,7 @@ export type { Tolerance } from './close.ts'
 export { type Definition, definitions, type MonteCarloDefinition, monteCarloDiagonal } from './definitions.ts'
 export { checkDerivative, type DerivativeOptions } from './derivative.ts'
 export { checkEngine, type EngineOptions, type EngineReport } from './engine.ts'
+export { engineTable } from './engine-table.ts'
 export {
   checkExtension,
   checkResult,

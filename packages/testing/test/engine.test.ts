@@ -7,7 +7,7 @@ import {
   topologicalOrder,
 } from '@beyondgrad/tensor'
 import { describe, expect, it } from 'vitest'
-import { checkEngine } from '../src/index.ts'
+import { checkEngine, engineTable } from '../src/index.ts'
 
 /** The reference engine with a fault in what its executables take or give. */
 function faulty(
@@ -33,6 +33,7 @@ describe('checkEngine', () => {
     const { ops, refusals, graphs } = await checkEngine(engine, { graphs: 30 })
     expect([graphs, refusals.size]).toEqual([30, 0])
     expect(ops.get('add')).toBeGreaterThan(5)
+    expect(Math.max(...ops.values())).toBeLessThanOrEqual(30)
     await checkEngine(engine, { graphs: 5, seed: 900, gradients: false, operations: ['add', 'matmul'] })
   })
 
@@ -96,6 +97,42 @@ describe('checkEngine', () => {
     }
     await expect(checkEngine(engine)).rejects.toThrow(
       'empty, an input that is an output (data [2, 2], sum []): Error: not today',
+    )
+  })
+
+  it('takes each operation alone as often as it is told', async () => {
+    const engine = referenceEngine()
+    const { ops, graphs } = await checkEngine(engine, { graphs: 3, each: 4, operations: ['sin', 'cos'] })
+    expect(graphs).toBe(11)
+    // Those of sines alone, their gradients, and those of both.
+    expect([...ops.keys()]).toEqual(expect.arrayContaining(['sin', 'cos', 'mul']))
+    expect(ops.get('sin')).toBe(11)
+  })
+})
+
+describe('engineTable', () => {
+  it('has a row for each op and says what was refused', () => {
+    const report = { engine: 'x', graphs: 5, ops: new Map([['add', 5]]), refusals: new Map<string, number>() }
+    const choosy = {
+      ...report,
+      ops: new Map([['abs', 2]]),
+      refusals: new Map([['no op "add"', 3]]),
+    }
+    const reports = new Map([
+      ['quick', report],
+      ['choosy', choosy],
+    ])
+    expect(engineTable(reports)).toBe(
+      [
+        '| op | quick | choosy |',
+        '| --- | ---: | ---: |',
+        '| _graphs_ | 5 | 5 |',
+        '| `abs` | – | 2 |',
+        '| `add` | 5 | – |',
+        '',
+        '- quick: nothing was refused.',
+        '- choosy refused 3 graph(s): no op "add"',
+      ].join('\n'),
     )
   })
 })

@@ -1,5 +1,6 @@
-import { opsWithRules } from '@beyondgrad/autograd'
+import { gradient, opsWithRules } from '@beyondgrad/autograd'
 import { formatShape, type Tensor, topologicalOrder } from '@beyondgrad/tensor'
+import { readdirSync, readFileSync } from 'node:fs'
 import { describe, expect, it } from 'vitest'
 import { operations, randomExpressions, randomInputs } from '../src/index.ts'
 
@@ -7,7 +8,32 @@ const seeds = Array.from({ length: 400 }, (_, seed) => seed)
 const printed = (graph: readonly Tensor[]): string[] =>
   graph.map((x) => `${x.op.name} ${formatShape(x.shape)} ${JSON.stringify(x.attributes)}`)
 
+/** The names that the sources of `tensor` give to primitives. */
+function primitives(): string[] {
+  const folder = new URL('../../tensor/src/ops/', import.meta.url)
+  const sources = readdirSync(folder).map((file) => readFileSync(new URL(file, folder), 'utf8'))
+  const named = /(?:\bname:|\b(?:unary|binary|comparison|reduction)\()\s*'(\w+)'/g
+  return sources.flatMap((source) => [...source.matchAll(named)].map(([, name]) => name!))
+}
+
 describe('random graphs', () => {
+  it('know every primitive, and so do the rules', () => {
+    const names = primitives()
+    expect(names.length).toBeGreaterThanOrEqual(71)
+    const ruled = new Set(opsWithRules())
+    expect(names.filter((name) => !ruled.has(name))).toEqual([])
+    const seen = new Set<string>()
+    for (const operation of operations) {
+      for (const seed of seeds.slice(0, 10)) {
+        const inputs = randomInputs({ seed })
+        const made = randomExpressions(inputs, { seed, operations: [operation] })
+        for (const { op } of topologicalOrder([...made, ...gradient(made.at(-1)!.sum(), inputs)]))
+          seen.add(op.name)
+      }
+    }
+    expect(names.filter((name) => !seen.has(name))).toEqual([])
+  })
+
   it('contain every op that has a rule', () => {
     const seen = new Set<string>()
     for (const seed of seeds) {
