@@ -7,10 +7,11 @@ import {
   type Graph,
   type HostArray,
   liveBytes,
+  topologicalOrder,
   workOf,
 } from '@beyondgrad/tensor'
 import type { OnnxRuntimeOptions } from './options.ts'
-import type { Feed, LoadRuntime, Runtime, Session } from './runtime.ts'
+import type { Feed, LoadRuntime, Optimization, Runtime, Session } from './runtime.ts'
 
 /**
  * Below this many multiplications, some 0.3 ms of one thread, a second thread costs as much as it gives: waking it
@@ -44,7 +45,12 @@ export function engineOn(load: LoadRuntime, options: OnnxRuntimeOptions): Engine
       const contrib = executionProviders.every((provider) => ['cpu', 'wasm'].includes(provider))
       const { bytes, inputs, outputs } = toOnnx(graph, { contrib })
       const session = await runtime
-        .createSession(bytes, { threads, spin, optimization, executionProviders })
+        .createSession(bytes, {
+          threads,
+          spin,
+          optimization: isDouble(graph) ? cautious(optimization) : optimization,
+          executionProviders,
+        })
         .catch((error: unknown) => {
           throw refused('cannot prepare a graph', error)
         })
@@ -52,6 +58,13 @@ export function engineOn(load: LoadRuntime, options: OnnxRuntimeOptions): Engine
     },
   }
 }
+
+/** ONNX Runtime fuses operators of double precision, too, into some for which it has no kernel (x · sigmoid(x)). */
+function isDouble({ outputs }: Graph): boolean {
+  return topologicalOrder(outputs).some(({ dtype }) => dtype === 'float64')
+}
+
+const cautious = (wanted: Optimization): Optimization => (wanted === 'disabled' ? wanted : 'basic')
 
 /** Of a graph without outputs. */
 const nothing: Executable = { run: () => Promise.resolve([]), dispose: () => Promise.resolve() }
@@ -109,7 +122,7 @@ function refused(what: string, error: unknown): BeyondgradError {
   }
   const message = error instanceof Error ? error.message : String(error)
   const [line] = message.replace(/^.*?(?=Non-zero status|NOT_IMPLEMENTED|Fail)/s, '').split('\n')
-  const missing = /NOT_IMPLEMENTED|Could not find an implementation/.test(message)
+  const missing = /NOT_IMPLEMENTED|Could not find an implementation|Unsupported pooling size/.test(message)
   return new BeyondgradError(
     missing ? 'unsupported' : 'engine',
     `onnxruntime ${what}: ${line}${adviceOn(message)}`,
@@ -124,6 +137,7 @@ function adviceOn(message: string): string {
   if (/NOT_IMPLEMENTED|Could not find an implementation/.test(message)) {
     return '; cast to float32 where a kernel for this element type is missing, or use another engine'
   }
+  if (/Unsupported pooling size/.test(message)) return ' (pools have at most three spatial axes here)'
   if (/allocat|bad_alloc|out of memory/i.test(message)) {
     return '; take a smaller batch, or give second-order columns less memory (backward’s option memory)'
   }

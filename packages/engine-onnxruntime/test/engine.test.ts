@@ -9,7 +9,9 @@ import {
   evaluate,
   type Executable,
   maximum,
+  maxPool,
   releaseExecutables,
+  silu,
   tensor,
   type Tensor,
 } from '@beyondgrad/tensor'
@@ -50,6 +52,21 @@ async function watched(): Promise<{ runtime: Runtime; created: SessionOptions[];
     },
   }
 }
+
+describe('double precision', () => {
+  it('has no fused operators, for which there are no kernels', async () => {
+    const x = tensor(Float64Array.of(-2, 0, 1.5), { shape: [3], dtype: 'float64' }) as unknown as Tensor
+    await expectAgreement([silu(x)], { relative: 1e-12 })
+  })
+})
+
+it('says so where a pool has too many axes', async () => {
+  const { code, message } = await failure(
+    evaluate(maxPool(numbers([1, 1, 2, 2, 2, 2], 1), [2, 2, 2, 2]), { engine: native }),
+  )
+  expect(code).toBe('unsupported')
+  expect(message).toMatch(/at most three spatial axes/)
+})
 
 async function failure(of: Promise<unknown>): Promise<BeyondgradError> {
   const error = await of.then(

@@ -38,7 +38,7 @@ export function isFloat(dtype: DType): dtype is 'float32' | 'float64' {
 const dtypes: readonly unknown[] = ['float32', 'float64', 'int32', 'int64', 'bool']
 
 /** Throws unless it is one of ours; plain JavaScript may bring anything. */
-export function checkDType(op: string, dtype: unknown): void {
+export function checkDType(op: string, dtype: unknown): asserts dtype is DType {
   if (dtypes.includes(dtype)) return
   throw new DTypeError(op, `there is no dtype "${String(dtype)}"; use float32, float64, int32, int64 or bool`)
 }

@@ -160,11 +160,24 @@ export function constant(
     checkData('constant', data, shape, dtype)
     return constantOf(data.slice(), shape, dtype)
   }
-  const dtype = typeof how === 'object' ? how.dtype : how
+  const dtype: unknown = typeof how === 'object' ? (how as typeof how | null)?.dtype : how
+  checkDType('constant', dtype)
   const { shape, values } = flatten('constant', data)
+  const wrong = values.find((value) => !holds(dtype, value))
+  if (wrong !== undefined) throw new DTypeError('constant', `${wrong} does not fit into ${dtype}`)
   const array = allocate(dtype, values.length, 'float64')
   for (let i = 0; i < values.length; i++) array[i] = dtype === 'int64' ? BigInt(values[i]!) : values[i]!
   return constantOf(array, shape, dtype)
+}
+
+/** Numbers beyond which integers of a dtype don't go. */
+const ends: Partial<Record<DType, number>> = { int32: 2 ** 31, int64: 2 ** 63 }
+
+/** Whether an element can be that number; rounding of floats aside. */
+function holds(dtype: DType, value: number): boolean {
+  if (dtype === 'bool') return value === 0 || value === 1
+  const end = ends[dtype]
+  return end === undefined || (Number.isInteger(value) && value >= -end && value < end)
 }
 
 /** A constant from data that nobody else holds. */
@@ -197,6 +210,13 @@ export function random(
   options: { readonly distribution: Distribution; readonly seed: number; readonly stream: string },
 ): Tensor {
   checkShape('random', shape)
+  const { distribution, stream } = (options as Partial<RandomSource> | undefined) ?? {}
+  if ((distribution !== 'uniform' && distribution !== 'normal') || typeof stream !== 'string') {
+    throw new BeyondgradError(
+      'value',
+      `random: takes a distribution, 'uniform' or 'normal', and the name of a stream, not ${String(distribution)} and ${String(stream)}`,
+    )
+  }
   if (!Number.isInteger(options.seed) || Math.abs(options.seed) >= 2 ** 32) {
     throw new BeyondgradError(
       'value',
@@ -252,7 +272,7 @@ export function hostData(node: AnyTensor): HostArray | undefined {
 /** A tensor from what a function accepts as one: a tensor, an NDArray or nested numbers. */
 export function toTensor(value: AnyTensor | NDArray<DType> | Nested): AnyTensor {
   if (isTensor(value)) return value
-  if (typeof value === 'object' && 'dtype' in value) return tensor(value)
+  if (typeof value === 'object' && value !== null && 'dtype' in value) return tensor(value)
   if (typeof value === 'number' || Array.isArray(value)) return tensor(value)
   throw new BeyondgradError('value', `expected a tensor, got ${typeof value}`)
 }

@@ -2,7 +2,7 @@
  * @file The tensor: an immutable expression. A node knows its op, inputs, attributes, shape and dtype from the
  * moment it is built; nothing is computed until `read`, `evaluate` or a compiled function asks for it.
  */
-import type { DType, NDArray } from './dtype.ts'
+import { checkDType, type DType, type NDArray } from './dtype.ts'
 import { BeyondgradError, DTypeError } from './errors.ts'
 import { readOne } from './evaluate.ts'
 import { hashAttributes, hashNumber, hashString, mix } from './hash.ts'
@@ -11,7 +11,7 @@ import { matmul } from './ops/contract.ts'
 import { add, div, exp, log, mul, neg, pow, sqrt, square, sub, tanh } from './ops/elementwise.ts'
 import { expand, reshape, slice, transpose } from './ops/movement.ts'
 import { max, mean, sum } from './ops/reduce.ts'
-import { formatShape, type Shape, sizeOf } from './shape.ts'
+import { checkExtent, checkShape, formatShape, type Shape, sizeOf } from './shape.ts'
 
 /** The number of the protocol that packages speak to each other. Copies with the same number work together. */
 export const protocol = 1
@@ -177,22 +177,24 @@ export function build<D extends DType = 'float32'>(
   inputs: readonly AnyTensor[],
   attributes: Attributes = noAttributes,
 ): Tensor<D> {
-  for (let i = 0; i < inputs.length; i++) {
-    // Plain JavaScript may bring anything; the check is one property.
-    if ((inputs[i] as Partial<AnyTensor> | null | undefined)?.['~beyondgrad'] !== protocol)
-      throw notTensor(op, i, inputs[i])
-  }
+  demandTensors(op.name, ...inputs)
   const { shape, dtype } = op.infer!(inputs, attributes)
+  checkExtent(op.name, shape)
   return new Node(op, inputs, attributes, shape, dtype) as unknown as Tensor<D>
 }
 
-function notTensor(op: Op, i: number, input: unknown): Error {
+/** Throws unless all operands are tensors: plain JavaScript may bring anything. The check is one property. */
+export function demandTensors(op: string, ...operands: readonly unknown[]): void {
+  for (let i = 0; i < operands.length; i++) {
+    const operand = operands[i] as Partial<AnyTensor> | null | undefined
+    if (operand?.['~beyondgrad'] !== protocol) throw notTensor(op, i, operand)
+  }
+}
+
+function notTensor(op: string, i: number, input: unknown): Error {
   // A tensor of another protocol is told so by name.
   isTensor(input)
-  return new DTypeError(
-    op.name,
-    `operand ${i} must be a tensor, not ${input === null ? 'null' : typeof input}`,
-  )
+  return new DTypeError(op, `operand ${i} must be a tensor, not ${input === null ? 'null' : typeof input}`)
 }
 
 /** Builds a leaf, which states its own signature. */
@@ -202,6 +204,8 @@ export function buildLeaf<D extends DType>(
   shape: Shape,
   dtype: D,
 ): Tensor<D> {
+  checkShape(op.name, shape)
+  checkDType(op.name, dtype)
   return new Node(op, [], attributes, shape, dtype) as unknown as Tensor<D>
 }
 

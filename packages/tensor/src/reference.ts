@@ -10,6 +10,7 @@ import { topologicalOrder } from './graph.ts'
 import { constantData } from './leaf.ts'
 import type { AnyTensor } from './node.ts'
 import type { Dense } from './op.ts'
+import { formatShape } from './shape.ts'
 
 /** Work above which a first run on this engine tells that there are faster ones. */
 const bigWork = 2e8
@@ -88,5 +89,14 @@ function compute(node: AnyTensor, values: ReadonlyMap<AnyTensor, HostArray>): Ho
     dtype: input.dtype,
     data: values.get(input)!,
   }))
-  return node.op.kernel(dense, node.attributes, node)
+  try {
+    return node.op.kernel(dense, node.attributes, node)
+  } catch (error) {
+    if (!(error instanceof RangeError)) throw error
+    throw new BeyondgradError(
+      'engine',
+      `op "${node.op.name}" ${formatShape(node.shape)} needs more memory than there is (${error.message}); take a smaller batch`,
+      { cause: error },
+    )
+  }
 }

@@ -52,9 +52,9 @@ export function broadcastShapes(op: string, a: Shape, b: Shape): number[] {
 
 /** An axis counted from the front; negative ones count from the end. */
 export function normalizeAxis(op: string, axis: number, rank: number): number {
-  const at = axis < 0 ? axis + rank : axis
-  if (!Number.isInteger(axis) || at < 0 || at >= rank) {
-    throw new ShapeError(op, `axis ${axis} does not exist in a tensor of rank ${rank}`)
+  const at = Number.isInteger(axis) ? (axis < 0 ? axis + rank : axis) : -1
+  if (at < 0 || at >= rank) {
+    throw new ShapeError(op, `axis ${shown(axis)} does not exist in a tensor of rank ${rank}`)
   }
   return at
 }
@@ -70,18 +70,41 @@ export function normalizeAxes(op: string, axes: readonly number[] | undefined, r
   return list.sort((a, b) => a - b)
 }
 
+/** Numbers and words as they are; other things have no short name. */
+const shown = (value: unknown): string => (typeof value === 'object' ? 'an object' : String(value))
+
 /** Throws unless a list was given; plain JavaScript may bring anything. */
 export function checkList(op: string, what: string, list: unknown): void {
   if (Array.isArray(list)) return
-  throw new ShapeError(op, `${what} must be a list of integers such as [2, 3], not ${String(list)}`)
+  throw new ShapeError(op, `${what} must be a list of integers such as [2, 3], not ${shown(list)}`)
 }
 
-/** Throws unless every entry is a size. */
+/** Throws unless every entry is a size, and the elements can be counted. */
 export function checkShape(op: string, shape: Shape): void {
   checkList(op, 'a shape', shape)
-  for (const d of shape) {
-    if (!Number.isInteger(d) || d < 0) {
+  // Not `for of` or `every`: lists from plain JavaScript have holes.
+  for (let i = 0; i < shape.length; i++) {
+    if (!Number.isInteger(shape[i]) || shape[i]! < 0) {
       throw new ShapeError(op, `${formatShape(shape)} is not a shape: sizes are non-negative integers`)
     }
   }
+  checkExtent(op, shape)
+}
+
+/** Indices into a tensor are 32 bits wide, here and in the engines. */
+const mostElements = 2 ** 31 - 1
+
+/** Throws where a tensor would have more elements than engines can count. */
+export function checkExtent(op: string, shape: Shape): void {
+  let size = 1
+  let longest = 0
+  for (let i = 0; i < shape.length; i++) {
+    size *= shape[i]!
+    if (shape[i]! > longest) longest = shape[i]!
+  }
+  if (size <= mostElements && longest <= mostElements) return
+  throw new ShapeError(
+    op,
+    `a tensor of shape ${formatShape(shape)} is too big: neither its elements nor an axis may be more than 2³¹ - 1`,
+  )
 }

@@ -2,6 +2,7 @@
  * @file Activation functions, with the parameters and default values of PyTorch. They are exact for small and large
  * arguments, and what `where` does not choose is kept finite, so that no derivative turns into NaN.
  */
+import { BeyondgradError } from '../errors.ts'
 import type { Tensor } from '../node.ts'
 import {
   abs,
@@ -21,6 +22,13 @@ import {
 import { clip } from './softmax.ts'
 import { atanh, erf, expm1 } from '../ops/transcendental.ts'
 
+/** A parameter of an activation; plain JavaScript may bring anything. */
+function parameter(op: string, name: string, value: number | undefined, usual: number): number {
+  const number: unknown = value ?? usual
+  if (typeof number === 'number') return number
+  throw new BeyondgradError('value', `${op}: ${name} must be a number, not ${typeof number}`)
+}
+
 const positive = (x: Tensor): Tensor<'bool'> => greater(x, 0)
 
 /** log(1 + eⁿ) for n ≤ 0. */
@@ -32,7 +40,7 @@ function softplusOfNegative(n: Tensor): Tensor {
 
 /** log(1 + eᵝˣ) / β, a smooth `relu`. */
 export function softplus(x: Tensor, options: { readonly beta?: number } = {}): Tensor {
-  const { beta = 1 } = options
+  const beta = parameter('softplus', 'beta', options?.beta, 1)
   const scaled = beta === 1 ? x : mul(x, beta)
   // -|x|, but smooth at 0 from one side: so are the derivatives of the sum, of any order.
   const negative = where(positive(scaled), neg(scaled), scaled)
@@ -51,7 +59,7 @@ export function logSigmoid(x: Tensor): Tensor {
  * @param options `approximate: 'tanh'` takes the usual approximation of Φ by tanh
  */
 export function gelu(x: Tensor, options: { readonly approximate?: 'none' | 'tanh' } = {}): Tensor {
-  const { approximate = 'none' } = options
+  const approximate = options?.approximate ?? 'none'
   if (approximate === 'none') return mul(mul(x, 0.5), add(erf(mul(x, Math.SQRT1_2)), 1))
   // Beyond 10 tanh is 1 in every precision, and the cube would overflow.
   const z = clip(x, -10, 10)
@@ -71,7 +79,7 @@ export function mish(x: Tensor): Tensor {
 
 /** x above 0, α (eˣ − 1) below. */
 export function elu(x: Tensor, options: { readonly alpha?: number } = {}): Tensor {
-  return where(positive(x), x, mul(expm1(minimum(x, 0)), options.alpha ?? 1))
+  return where(positive(x), x, mul(expm1(minimum(x, 0)), parameter('elu', 'alpha', options?.alpha, 1)))
 }
 
 /** `elu` scaled so that activations keep mean 0 and variance 1 (Klambauer et al., 2017). */
@@ -81,13 +89,13 @@ export function selu(x: Tensor): Tensor {
 
 /** x above 0, α (exp(x/α) − 1) below: its derivative is continuous for every α. */
 export function celu(x: Tensor, options: { readonly alpha?: number } = {}): Tensor {
-  const { alpha = 1 } = options
+  const alpha = parameter('celu', 'alpha', options?.alpha, 1)
   return where(positive(x), x, mul(expm1(mul(minimum(x, 0), 1 / alpha)), alpha))
 }
 
 /** x above 0, `negativeSlope` times x below. */
 export function leakyRelu(x: Tensor, options: { readonly negativeSlope?: number } = {}): Tensor {
-  return where(positive(x), x, mul(x, options.negativeSlope ?? 0.01))
+  return where(positive(x), x, mul(x, parameter('leakyRelu', 'negativeSlope', options?.negativeSlope, 0.01)))
 }
 
 /**
@@ -105,7 +113,9 @@ export function hardTanh(
   options: { readonly minVal?: number; readonly maxVal?: number } = {},
 ): Tensor {
   // At a tie the first operand counts, which is the constant.
-  return minimum(options.maxVal ?? 1, maximum(options.minVal ?? -1, x))
+  const most = parameter('hardTanh', 'maxVal', options?.maxVal, 1)
+  const least = parameter('hardTanh', 'minVal', options?.minVal, -1)
+  return minimum(most, maximum(least, x))
 }
 
 /** `relu` up to 6. */

@@ -1,7 +1,7 @@
 /** @file Reductions that are functions over primitives. */
 import { type DType, isFloat } from '../dtype.ts'
 import { BeyondgradError } from '../errors.ts'
-import type { AnyTensor, Tensor } from '../node.ts'
+import { demandTensors, type AnyTensor, type Tensor } from '../node.ts'
 import { abs, cast, equal, greater, mul, neg, sqrt, square, sub, where } from '../ops/elementwise.ts'
 import { demandBool, logicalNot } from '../ops/logical.ts'
 import { pad, reshape, slice } from '../ops/movement.ts'
@@ -22,6 +22,7 @@ export function prod<D extends DType>(
   axes?: readonly number[],
   options: ReduceOptions = {},
 ): Tensor<D> {
+  demandTensors('prod', x)
   const over = normalizeAxes('prod', axes, x.shape.length)
   const product = over.reduce<Tensor<D>>(prodAlong, x)
   if (options.keep === true) return product
@@ -47,6 +48,7 @@ function prodAlong<D extends DType>(x: Tensor<D>, axis: number): Tensor<D> {
 
 /** Index of the first smallest element along `axis`. NaN is never the smallest. */
 export function argmin(x: AnyTensor, axis: number, options?: ReduceOptions): Tensor<'int32'> {
+  demandTensors('argmin', x)
   if (x.dtype === 'bool') return argmax(logicalNot(x as Tensor<'bool'>), axis, options)
   // The least integer has no negative; -1 - x turns their order around without one.
   const flipped = isFloat(x.dtype) ? neg(x) : sub(-1, x as Tensor<'int32'>)
@@ -55,12 +57,14 @@ export function argmin(x: AnyTensor, axis: number, options?: ReduceOptions): Ten
 
 /** Whether something is true along `axes` (default: all); of nothing, nothing is. */
 export function any(x: Tensor<'bool'>, axes?: readonly number[], options?: ReduceOptions): Tensor<'bool'> {
+  demandTensors('any', x)
   demandBool('any', x.dtype)
   return greater(sum(cast(x, 'int32'), axes, options), 0)
 }
 
 /** Whether everything is true along `axes` (default: all); of nothing, everything is. */
 export function all(x: Tensor<'bool'>, axes?: readonly number[], options?: ReduceOptions): Tensor<'bool'> {
+  demandTensors('all', x)
   demandBool('all', x.dtype)
   return equal(sum(cast(logicalNot(x), 'int32'), axes, options), 0)
 }
@@ -72,6 +76,7 @@ export interface NormOptions extends ReduceOptions {
 
 /** Norm of vectors along `axes` (default: all). Its derivative at 0 is 0. */
 export function norm(x: Tensor, axes?: readonly number[], options: NormOptions = {}): Tensor {
+  demandTensors('norm', x)
   const { order = 2 } = options
   if (order === 1) return sum(abs(x), axes, options)
   if (order === Infinity) return max(abs(x), axes, options)

@@ -2,13 +2,14 @@
 import type { DType } from '../dtype.ts'
 import { ShapeError } from '../errors.ts'
 import { constantOf } from '../leaf.ts'
-import type { Tensor } from '../node.ts'
+import { demandTensors, type Tensor } from '../node.ts'
 import { where } from '../ops/elementwise.ts'
 import { concat, expand, reshape, slice, transpose, unsqueeze } from '../ops/movement.ts'
-import { checkList, formatShape, normalizeAxes, normalizeAxis, sizeOf } from '../shape.ts'
+import { checkList, checkShape, formatShape, normalizeAxes, normalizeAxis, sizeOf } from '../shape.ts'
 
 /** Removes axes of size 1: the named ones, or all. */
 export function squeeze<D extends DType>(x: Tensor<D>, axes?: readonly number[]): Tensor<D> {
+  demandTensors('squeeze', x)
   const rank = x.shape.length
   const gone = axes === undefined ? undefined : normalizeAxes('squeeze', axes, rank)
   const wide = gone?.find((axis) => x.shape[axis] !== 1)
@@ -26,6 +27,7 @@ export function squeeze<D extends DType>(x: Tensor<D>, axes?: readonly number[])
 
 /** One axis of all from `start` to `end` (both included, negative ones count from the end). Default: all axes. */
 export function flatten<D extends DType>(x: Tensor<D>, start = 0, end = -1): Tensor<D> {
+  demandTensors('flatten', x)
   const rank = x.shape.length
   if (rank === 0) return reshape(x, [1])
   const [from, to] = [normalizeAxis('flatten', start, rank), normalizeAxis('flatten', end, rank)]
@@ -48,6 +50,7 @@ export function split<D extends DType>(
   sizes: number | readonly number[],
   axis = 0,
 ): Tensor<D>[] {
+  demandTensors('split', x)
   const at = normalizeAxis('split', axis, x.shape.length)
   const size = x.shape[at]!
   if (typeof sizes === 'number' && (!Number.isInteger(sizes) || sizes < 1 || size % sizes !== 0)) {
@@ -56,6 +59,7 @@ export function split<D extends DType>(
       `axis ${axis} of ${formatShape(x.shape)} does not fall into ${sizes} equal parts; give the sizes of the parts`,
     )
   }
+  if (typeof sizes === 'number') checkShape('split', [sizes])
   const parts = typeof sizes === 'number' ? Array<number>(sizes).fill(size / sizes) : sizes
   checkList('split', 'sizes', parts)
   const total = parts.reduce((sum, part) => sum + part, 0)
@@ -78,6 +82,9 @@ export function moveAxes<D extends DType>(
   from: readonly number[],
   to: readonly number[],
 ): Tensor<D> {
+  demandTensors('moveAxes', x)
+  checkList('moveAxes', 'axes', from)
+  checkList('moveAxes', 'axes', to)
   const rank = x.shape.length
   const sources = from.map((axis) => normalizeAxis('moveAxes', axis, rank))
   const targets = to.map((axis) => normalizeAxis('moveAxes', axis, rank))
@@ -99,6 +106,7 @@ function checkRepeats(op: string, repeats: readonly number[]): void {
 
 /** The whole tensor side by side, `repeats[i]` times along axis i, as NumPy's `tile`. */
 export function tile<D extends DType>(x: Tensor<D>, repeats: readonly number[]): Tensor<D> {
+  demandTensors('tile', x)
   checkList('tile', 'repeats', repeats)
   checkRepeats('tile', repeats)
   const rank = Math.max(x.shape.length, repeats.length)
@@ -115,6 +123,7 @@ export function tile<D extends DType>(x: Tensor<D>, repeats: readonly number[]):
 
 /** Every element of an axis `repeats` times in a row. */
 export function repeatInterleave<D extends DType>(x: Tensor<D>, repeats: number, axis: number): Tensor<D> {
+  demandTensors('repeatInterleave', x)
   checkRepeats('repeatInterleave', [repeats])
   const at = normalizeAxis('repeatInterleave', axis, x.shape.length)
   const [before, size, after] = [x.shape.slice(0, at), x.shape[at]!, x.shape.slice(at + 1)]
@@ -124,6 +133,7 @@ export function repeatInterleave<D extends DType>(x: Tensor<D>, repeats: number,
 
 /** Shifts an axis by `shift` places; what leaves at one end comes back at the other. */
 export function roll<D extends DType>(x: Tensor<D>, shift: number, axis: number): Tensor<D> {
+  demandTensors('roll', x)
   const at = normalizeAxis('roll', axis, x.shape.length)
   const size = x.shape[at]!
   if (!Number.isInteger(shift)) throw new ShapeError('roll', `shift ${shift} is not an integer`)
@@ -137,6 +147,7 @@ export function roll<D extends DType>(x: Tensor<D>, shift: number, axis: number)
  * Rows laid end to end have the diagonal n + 1 apart, so it is a slice.
  */
 export function diagonal<D extends DType>(x: Tensor<D>, offset = 0): Tensor<D> {
+  demandTensors('diagonal', x)
   if (x.shape.length < 2) {
     throw new ShapeError('diagonal', `${formatShape(x.shape)} has no two axes to take a diagonal of`)
   }
@@ -152,6 +163,7 @@ export function diagonal<D extends DType>(x: Tensor<D>, offset = 0): Tensor<D> {
 
 /** A diagonal matrix for every vector on the last axis: [..., n] → [..., n, n]. */
 export function diagonalMatrix(x: Tensor): Tensor {
+  demandTensors('diagonalMatrix', x)
   if (x.shape.length === 0)
     throw new ShapeError('diagonalMatrix', 'a scalar has no axis to put on a diagonal')
   const size = x.shape.at(-1)!
@@ -177,6 +189,7 @@ function masked<D extends DType>(
   x: Tensor<D>,
   keeps: (row: number, column: number) => boolean,
 ): Tensor<D> {
+  demandTensors(op, x)
   if (x.shape.length < 2)
     throw new ShapeError(op, `${formatShape(x.shape)} is not a matrix, nor a batch of them`)
   const [rows, columns] = x.shape.slice(-2) as [number, number]

@@ -1,10 +1,10 @@
 /** @file Transposed convolution: `convInput` as a layer. */
 import { ShapeError } from '../errors.ts'
-import type { Tensor } from '../node.ts'
+import { demandTensors, type Tensor } from '../node.ts'
 import { convInput } from '../ops/convolution.ts'
 import { pad } from '../ops/movement.ts'
 import { type WindowOptions, windowOf } from '../ops/window.ts'
-import { formatShape } from '../shape.ts'
+import { checkList, formatShape } from '../shape.ts'
 
 export interface ConvTransposeOptions extends WindowOptions {
   readonly groups?: number
@@ -20,7 +20,8 @@ export interface ConvTransposeOptions extends WindowOptions {
  * @returns [N, O, ...spatial] with spatial = (positions - 1) · stride - padding + dilation · (kernel - 1) + 1 + outputPadding
  */
 export function convTranspose(x: Tensor, w: Tensor, options: ConvTransposeOptions = {}): Tensor {
-  const { groups = 1, outputPadding = 0, ...rest } = options
+  demandTensors('convTranspose', x, w)
+  const { groups = 1, outputPadding = 0, ...rest } = options ?? {}
   if (!Number.isInteger(groups) || groups < 1) {
     throw new ShapeError('convTranspose', `groups ${groups} is not a positive integer`)
   }
@@ -34,6 +35,7 @@ export function convTranspose(x: Tensor, w: Tensor, options: ConvTransposeOption
     )
   }
   const extra = typeof outputPadding === 'number' ? kernel.map(() => outputPadding) : outputPadding
+  checkList('convTranspose', 'outputPadding', extra)
   if (extra.length !== kernel.length || extra.some((n) => !Number.isInteger(n) || n < 0)) {
     throw new ShapeError(
       'convTranspose',

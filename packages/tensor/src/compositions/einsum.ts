@@ -4,7 +4,7 @@
  */
 import { type DType, isFloat } from '../dtype.ts'
 import { ShapeError } from '../errors.ts'
-import type { AnyTensor, Tensor } from '../node.ts'
+import { type AnyTensor, demandTensors, type Tensor } from '../node.ts'
 import { mul } from '../ops/elementwise.ts'
 import { matmul } from '../ops/contract.ts'
 import { reshape, transpose } from '../ops/movement.ts'
@@ -29,6 +29,9 @@ export function einsum<D extends DType = 'float32'>(
   equation: string,
   ...operands: readonly Tensor<D>[]
 ): Tensor<D> {
+  if (typeof equation !== 'string')
+    throw new ShapeError('einsum', `takes an equation, not ${typeof equation}`)
+  demandTensors('einsum', ...operands)
   const [left, right, more] = equation.replaceAll(/\s/g, '').split('->')
   const inputs = left!.split(',')
   if (more !== undefined || inputs.length !== operands.length || !inputs.every(isSubscript)) {

@@ -1,10 +1,10 @@
 /** @file Padding with what is there already: reflected, repeated, or from the other end. */
 import type { DType } from '../dtype.ts'
 import { ShapeError } from '../errors.ts'
-import type { Tensor } from '../node.ts'
+import { demandTensors, type Tensor } from '../node.ts'
 import { flip } from '../ops/flip.ts'
 import { concat, expand, pad, slice } from '../ops/movement.ts'
-import { formatShape } from '../shape.ts'
+import { checkList, formatShape } from '../shape.ts'
 
 /**
  * What is put around an axis of elements a b c d: `reflect` … c b | a b c d | c b …, `symmetric` … b a | a b c d | d c …,
@@ -25,6 +25,9 @@ export function padWith<D extends DType>(
   mode: PadMode,
   value = 0,
 ): Tensor<D> {
+  demandTensors('padWith', x)
+  checkList('padWith', 'amounts', before)
+  checkList('padWith', 'amounts', after)
   const rank = x.shape.length
   const amounts = [...before, ...after]
   if (before.length !== rank || after.length !== rank || !amounts.every(Number.isInteger)) {

@@ -1,13 +1,15 @@
 /** @file Pools made of others: over everything, to a given size, of powers. */
 import { ShapeError } from '../errors.ts'
-import type { Tensor } from '../node.ts'
+import { demandTensors, type Tensor } from '../node.ts'
 import { abs, mul, pow } from '../ops/elementwise.ts'
 import { concat, slice } from '../ops/movement.ts'
 import { avgPool, maxPool, type PoolOptions, poolWindow } from '../ops/pool.ts'
 import { max, mean } from '../ops/reduce.ts'
-import { formatShape, sizeOf } from '../shape.ts'
+import { checkShape, formatShape, sizeOf } from '../shape.ts'
 
-function spatialAxes(op: string, { shape }: Tensor): number[] {
+function spatialAxes(op: string, x: Tensor): number[] {
+  demandTensors(op, x)
+  const { shape } = x
   if (shape.length < 3) throw new ShapeError(op, `expects [N, C, ...spatial], got ${formatShape(shape)}`)
   return shape.map((_, axis) => axis).slice(2)
 }
@@ -44,6 +46,7 @@ function adaptive(
 ): Tensor {
   const axes = spatialAxes(op, x)
   const sizes = typeof size === 'number' ? axes.map(() => size) : size
+  checkShape(op, sizes)
   if (sizes.length !== axes.length || sizes.some((n) => !Number.isInteger(n) || n < 1)) {
     throw new ShapeError(
       op,
@@ -71,6 +74,7 @@ function adaptive(
 
 /** (Σ |x|ᵖ)^(1/p) of each window; padding counts as zeros. */
 export function lpPool(x: Tensor, p: number, kernel: readonly number[], options: PoolOptions = {}): Tensor {
+  demandTensors('lpPool', x)
   if (!(p > 0)) throw new ShapeError('lpPool', `the power p must be positive, not ${p}`)
   const window = poolWindow('lpPool', x, kernel, options)
   const padding = window.before.map((before, i) => [before, window.after[i]!] as const)

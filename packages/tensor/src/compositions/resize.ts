@@ -4,10 +4,10 @@
  */
 import { BeyondgradError, ShapeError } from '../errors.ts'
 import { constantOf } from '../leaf.ts'
-import type { Tensor } from '../node.ts'
+import { demandTensors, type Tensor } from '../node.ts'
 import { mul } from '../ops/elementwise.ts'
 import { gatherAt } from '../ops/gather.ts'
-import { formatShape, normalizeAxis } from '../shape.ts'
+import { checkList, checkShape, formatShape, normalizeAxis } from '../shape.ts'
 import { repeatInterleave } from './arrange.ts'
 
 /** How elements between those of the source are made. */
@@ -47,9 +47,17 @@ interface Taps {
  * @param sizes of the axes in the result, each at least 1
  */
 export function resize(x: Tensor, sizes: readonly number[], options: ResizeOptions = {}): Tensor {
-  const { mode = 'nearest', coordinates = 'half-pixel', rounding = 'round-down', cubic = -0.75 } = options
+  demandTensors('resize', x)
+  checkShape('resize', sizes)
+  const {
+    mode = 'nearest',
+    coordinates = 'half-pixel',
+    rounding = 'round-down',
+    cubic = -0.75,
+  } = options ?? {}
   const rank = x.shape.length
-  const axes = options.axes ?? sizes.map((_, i) => rank - sizes.length + i)
+  const axes = options?.axes ?? sizes.map((_, i) => rank - sizes.length + i)
+  checkList('resize', 'axes', axes)
   if (sizes.length > rank || axes.length !== sizes.length) {
     throw new ShapeError('resize', `${sizes.length} sizes for ${axes.length} axes of ${formatShape(x.shape)}`)
   }

@@ -1,7 +1,7 @@
 /** @file Functions over primitives that many models need. */
 import type { DType } from '../dtype.ts'
 import { BeyondgradError } from '../errors.ts'
-import type { Tensor } from '../node.ts'
+import { demandTensors, type Tensor } from '../node.ts'
 import { add, cast, equal, exp, log, maximum, minimum, sub, where } from '../ops/elementwise.ts'
 import { isFinite } from '../ops/logical.ts'
 import { iota, reshape, unsqueeze } from '../ops/movement.ts'
@@ -21,6 +21,7 @@ export function logSumExp(
   axes?: number | readonly number[],
   options: { readonly keep?: boolean } = {},
 ): Tensor {
+  demandTensors('logSumExp', x)
   const one = typeof axes === 'number'
   const over = normalizeAxes('logSumExp', one ? [axes] : axes, x.shape.length)
   const shape = x.shape.flatMap((size, axis) => (over.includes(axis) ? [] : size))
@@ -36,6 +37,7 @@ export function logSumExp(
 
 /** Logarithm of the softmax along one axis. Shifted first: log Σ would be lost in the digits of a large maximum. */
 export function logSoftmax(x: Tensor, axis = -1): Tensor {
+  demandTensors('logSoftmax', x)
   const along = [normalizeAxis('logSoftmax', axis, x.shape.length)]
   const shifted = sub(x, max(x, along, { keep: true }))
   return sub(shifted, log(sum(exp(shifted), along, { keep: true })))
@@ -48,6 +50,7 @@ export function softmax(x: Tensor, axis = -1): Tensor {
 
 /** A new last axis of size `depth` that is 1 where its position equals the index and 0 elsewhere. */
 export function oneHot(indices: Tensor<'int32'>, depth: number): Tensor {
+  demandTensors('oneHot', indices)
   if (!Number.isInteger(depth) || depth < 1) {
     throw new BeyondgradError('value', `oneHot: depth ${depth} is not a positive integer`)
   }
@@ -61,6 +64,7 @@ export function oneHot(indices: Tensor<'int32'>, depth: number): Tensor {
  * @param least numbers or tensors that broadcast
  */
 export function clip<D extends DType>(x: Tensor<D>, least?: Operand<D>, most?: Operand<D>): Tensor<D> {
+  demandTensors('clip', x)
   if (typeof least === 'number' && typeof most === 'number' && !(least <= most)) {
     throw new BeyondgradError('value', `clip: the bounds ${least} and ${most} leave nothing between them`)
   }

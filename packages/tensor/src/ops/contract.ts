@@ -1,7 +1,7 @@
 /** @file Contractions. */
 import { isFloat } from '../dtype.ts'
 import { DTypeError, ShapeError } from '../errors.ts'
-import { build, type Tensor } from '../node.ts'
+import { demandTensors, build, type Tensor } from '../node.ts'
 import type { Op } from '../op.ts'
 import { broadcastShapes, formatShape, type Shape, sizeOf } from '../shape.ts'
 import { broadcastIndex } from './pointwise.ts'
@@ -65,6 +65,7 @@ const matmulOp: Op = {
  * right a column, and leaves no axis behind.
  */
 export function matmul(a: Tensor, b: Tensor): Tensor {
+  demandTensors('matmul', a, b)
   if (a.shape.length === 1 && b.shape.length > 0) {
     const product = matmul(reshape(a, [1, a.shape[0]!]), b)
     // Of a vector on the right the column is gone already, and the row is the last axis.

@@ -2,12 +2,12 @@
  * @file Convolution and its two partners. ⟨g, conv(x, w)⟩ is linear in each of x, w and g; `conv`, `convInput` and
  * `convWeight` are its three partial derivatives, so the derivatives of each are again among the three.
  */
-import { isFloat } from '../dtype.ts'
-import { DTypeError, ShapeError } from '../errors.ts'
-import { type AnyTensor, build, type Tensor } from '../node.ts'
+import { ShapeError } from '../errors.ts'
+import { demandTensors, type AnyTensor, build, type Tensor } from '../node.ts'
 import type { Attributes, Op } from '../op.ts'
-import { formatShape, type Shape, sizeOf } from '../shape.ts'
+import { checkShape, formatShape, type Shape, sizeOf } from '../shape.ts'
 import { planes, type Window, windowIndex, type WindowOptions, windowOf, windowPositions } from './window.ts'
+import { checkWindow, demandFloats } from './window-operands.ts'
 
 /** A window with groups of channels that don't see each other. */
 export interface Convolution extends Window {
@@ -32,12 +32,6 @@ function checkWeight(op: string, channels: number, weight: Shape, { kernel, grou
       op,
       `a weight of shape ${formatShape(weight)} with ${groups} group(s) takes ${inner! * groups} channels and gives a multiple of ${groups}, but the input has ${channels} channels`,
     )
-  }
-}
-
-function checkFloats(op: string, inputs: readonly AnyTensor[]): void {
-  for (const x of inputs) {
-    if (!isFloat(x.dtype)) throw new DTypeError(op, `takes floating-point tensors, not ${x.dtype}`)
   }
 }
 
@@ -79,7 +73,7 @@ const convOp: Op = {
   family: 'window',
   infer: ([x, w], attributes) => {
     const geometry = convolutionAttribute(attributes)
-    checkFloats('conv', [x!, w!])
+    demandFloats('conv', [x!, w!])
     const [n, channels, spatial] = planes('conv', x!.shape, geometry.kernel.length)
     checkWeight('conv', channels, w!.shape, geometry)
     return { shape: [n, w!.shape[0]!, ...windowPositions('conv', spatial, geometry)], dtype: x!.dtype }
@@ -100,7 +94,7 @@ const convInputOp: Op = {
   infer: ([g, w], attributes) => {
     const geometry = convolutionAttribute(attributes)
     const spatial = attributes.spatial as Shape
-    checkFloats('convInput', [g!, w!])
+    demandFloats('convInput', [g!, w!])
     const [n, out, places] = planes('convInput', g!.shape, geometry.kernel.length)
     const channels = w!.shape[1]! * geometry.groups
     checkWeight('convInput', channels, w!.shape, geometry)
@@ -128,7 +122,7 @@ const convWeightOp: Op = {
   family: 'window',
   infer: ([x, g], attributes) => {
     const geometry = convolutionAttribute(attributes)
-    checkFloats('convWeight', [x!, g!])
+    demandFloats('convWeight', [x!, g!])
     const [n, channels, spatial] = planes('convWeight', x!.shape, geometry.kernel.length)
     const positions = windowPositions('convWeight', spatial, geometry)
     const expected = [n, g!.shape[1]!, ...positions]
@@ -164,7 +158,8 @@ export function conv(
   w: Tensor,
   options: WindowOptions & { readonly groups?: number } = {},
 ): Tensor {
-  const { groups = 1, ...window } = options
+  demandTensors('conv', x, w)
+  const { groups = 1, ...window } = options ?? {}
   if (!Number.isInteger(groups) || groups < 1)
     throw new ShapeError('conv', `groups ${groups} is not a positive integer`)
   return build(convOp, [x, w], { ...windowOf('conv', w.shape.slice(2), window), groups })
@@ -172,19 +167,24 @@ export function conv(
 
 /** The cotangent of the input of a convolution: [N, O, ...positions] and the weight → [N, C, ...spatial]. */
 export function convInput(g: Tensor, w: Tensor, geometry: Convolution, spatial: Shape): Tensor {
-  return build(convInputOp, [g, w], { ...plain(geometry), spatial })
+  checkShape('convInput', spatial)
+  return build(convInputOp, [g, w], { ...plain('convInput', geometry), spatial })
 }
 
 /** The cotangent of the weight of a convolution, summed over samples: x and [N, O, ...positions] → weight shape. */
 export function convWeight(x: Tensor, g: Tensor, geometry: Convolution): Tensor {
-  return build(convWeightOp, [x, g], { ...plain(geometry) })
+  return build(convWeightOp, [x, g], { ...plain('convWeight', geometry) })
 }
 
 /** The convolution itself with a geometry at hand. */
 export function convWith(x: Tensor, w: Tensor, geometry: Convolution): Tensor {
-  return build(convOp, [x, w], { ...plain(geometry) })
+  return build(convOp, [x, w], { ...plain('conv', geometry) })
 }
 
-function plain({ kernel, stride, before, after, dilation, groups }: Convolution): Convolution {
+function plain(op: string, geometry: Convolution): Convolution {
+  checkWindow(op, geometry)
+  const { kernel, stride, before, after, dilation, groups } = geometry
+  if (!Number.isInteger(groups) || groups < 1)
+    throw new ShapeError(op, `groups ${groups} is not a positive integer`)
   return { kernel, stride, before, after, dilation, groups }
 }

@@ -1,7 +1,7 @@
 /** @file Elementwise arithmetic, comparison, selection and casts. */
 import { allocate, checkDType, type DType, type HostArray } from '../dtype.ts'
 import { DTypeError } from '../errors.ts'
-import { type AnyTensor, build, type Tensor } from '../node.ts'
+import { demandTensors, type AnyTensor, build, type Tensor } from '../node.ts'
 import type { Op } from '../op.ts'
 import { broadcastShapes, sizeOf } from '../shape.ts'
 import {
@@ -173,6 +173,7 @@ export function where<D extends DType = 'float32'>(
   a: Operand<D>,
   b: Operand<D>,
 ): Tensor<D> {
+  for (const operand of [a, b]) if (typeof operand !== 'number') demandTensors('where', operand)
   const dtype = typeof a !== 'number' ? a.dtype : typeof b !== 'number' ? b.dtype : ('float32' as D)
   const operand = (x: Operand<D>) => (typeof x === 'number' ? numberLike('where', x, dtype) : x)
   return build(whereOp, [condition, operand(a), operand(b)])
@@ -183,6 +184,7 @@ export function where<D extends DType = 'float32'>(
  * and 0 for NaN; other engines give some integer.
  */
 export function cast<D extends DType>(x: AnyTensor, to: D): Tensor<D> {
+  demandTensors('cast', x)
   if (x.dtype === to) return x as Tensor<D>
   checkDType('cast', to)
   return build(castOp, [x], { to })

@@ -1,6 +1,6 @@
 /** @file Reversal of axes. */
 import { allocate, type DType } from '../dtype.ts'
-import { build, type Tensor } from '../node.ts'
+import { demandTensors, build, type Tensor } from '../node.ts'
 import type { Op } from '../op.ts'
 import { normalizeAxes, stridesOf } from '../shape.ts'
 
@@ -27,6 +27,7 @@ const flipOp: Op = {
 
 /** The same elements, the last first, along `axes` (default: all). */
 export function flip<D extends DType>(x: Tensor<D>, axes?: readonly number[]): Tensor<D> {
+  demandTensors('flip', x)
   const over = normalizeAxes('flip', axes, x.shape.length).filter((axis) => x.shape[axis]! > 1)
   return over.length === 0 ? x : build(flipOp, [x], { axes: over })
 }

@@ -4,7 +4,7 @@
  */
 import { allocate, type DType } from '../dtype.ts'
 import { DTypeError, ShapeError } from '../errors.ts'
-import { type AnyTensor, build, type Tensor } from '../node.ts'
+import { demandTensors, type AnyTensor, build, type Tensor } from '../node.ts'
 import type { Dense, Op } from '../op.ts'
 import { formatShape, normalizeAxis, type Shape, sizeOf } from '../shape.ts'
 import { add, mul } from './elementwise.ts'
@@ -83,6 +83,7 @@ const gatherElementsOp: Op = {
 
 /** `gather` at int32 positions that are known to be on the axis: nothing is checked, and none may be negative. */
 export function gatherAt<D extends DType>(x: Tensor<D>, at: Tensor<'int32'>, axis: number): Tensor<D> {
+  demandTensors('gatherAt', x, at)
   return build(gatherOp, [x, at], { axis: normalizeAxis('gather', axis, x.shape.length) })
 }
 
@@ -92,6 +93,7 @@ export function gatherElementsAt<D extends DType>(
   at: Tensor<'int32'>,
   axis: number,
 ): Tensor<D> {
+  demandTensors('gatherElementsAt', x, at)
   return build(gatherElementsOp, [x, at], { axis: normalizeAxis('gatherElements', axis, x.shape.length) })
 }
 
@@ -104,6 +106,7 @@ export function gatherElementsAt<D extends DType>(
  * @throws DataError if an index is not on the axis: at once for constants, otherwise when it is evaluated
  */
 export function gather<D extends DType>(x: Tensor<D>, indices: Indices, axis = 0): Tensor<D> {
+  demandTensors('gather', x, indices)
   const along = normalizeAxis('gather', axis, x.shape.length)
   return gatherAt(x, positions('gather', indices, along, x.shape), along)
 }
@@ -117,6 +120,7 @@ export function gather<D extends DType>(x: Tensor<D>, indices: Indices, axis = 0
  * @throws DataError if an index is not on the axis: at once for constants, otherwise when it is evaluated
  */
 export function gatherElements<D extends DType>(x: Tensor<D>, indices: Indices, axis: number): Tensor<D> {
+  demandTensors('gatherElements', x, indices)
   const along = normalizeAxis('gatherElements', axis, x.shape.length)
   const { shape } = indices
   if (shape.length !== x.shape.length || shape.some((size, i) => i !== along && size > x.shape[i]!)) {
@@ -165,8 +169,11 @@ export function joinedPositions(op: string, indices: Indices, first: number, sha
  * @throws DataError if an index is not on its axis: at once for constants, otherwise when it is evaluated
  */
 export function gatherND<D extends DType>(x: Tensor<D>, indices: Indices, batchDims = 0): Tensor<D> {
+  demandTensors('gatherND', x, indices)
+  if (!Number.isInteger(batchDims))
+    throw new ShapeError('gatherND', `batchDims ${batchDims} is not an integer`)
   const batch = x.shape.slice(0, batchDims)
-  const isPrefix = Number.isInteger(batchDims) && batchDims >= 0 && batchDims < indices.shape.length
+  const isPrefix = batchDims >= 0 && batchDims < indices.shape.length
   if (!isPrefix || batch.length < batchDims || batch.some((size, i) => size !== indices.shape[i])) {
     throw new ShapeError(
       'gatherND',

@@ -1,7 +1,7 @@
 /** @file Logic on bools, and the comparisons that are composed of others. */
 import { type DType } from '../dtype.ts'
 import { DTypeError } from '../errors.ts'
-import { build, type Tensor } from '../node.ts'
+import { demandTensors, build, type Tensor } from '../node.ts'
 import type { Op } from '../op.ts'
 import { abs, equal, greater, less } from './elementwise.ts'
 import { inferBinary, type Operand, pairwise } from './pointwise.ts'
@@ -50,6 +50,7 @@ export function logicalOr(a: Tensor<'bool'>, b: Tensor<'bool'>): Tensor<'bool'> 
 }
 /** Exactly one; the operands broadcast. */
 export function logicalXor(a: Tensor<'bool'>, b: Tensor<'bool'>): Tensor<'bool'> {
+  demandTensors('logicalXor', a, b)
   for (const x of [a, b]) demandBool('logicalXor', x.dtype)
   return notEqual<'bool'>(a, b)
 }
@@ -76,5 +77,6 @@ export function isInfinite(x: Tensor): Tensor<'bool'> {
 }
 /** Neither infinite nor NaN. */
 export function isFinite(x: Tensor): Tensor<'bool'> {
+  demandTensors('isFinite', x)
   return less(abs(x), Infinity)
 }

@@ -2,10 +2,11 @@
 import { allocate, type DType } from '../dtype.ts'
 import { DTypeError, ShapeError } from '../errors.ts'
 import { constantOf } from '../leaf.ts'
-import { build, type Tensor } from '../node.ts'
+import { demandTensors, build, type Tensor } from '../node.ts'
 import type { Op } from '../op.ts'
 import {
   broadcastShapes,
+  checkExtent,
   checkList,
   checkShape,
   formatShape,
@@ -166,6 +167,7 @@ function scatterBlock(source: Data, from: Shape, target: Data, shape: Shape, at:
 
 /** The same elements in row-major order under another shape; one size may be -1. */
 export function reshape<D extends DType>(x: Tensor<D>, shape: Shape): Tensor<D> {
+  demandTensors('reshape', x)
   checkList('reshape', 'the shape', shape)
   const open = shape.indexOf(-1)
   let resolved = shape
@@ -193,6 +195,7 @@ export function reshape<D extends DType>(x: Tensor<D>, shape: Shape): Tensor<D> 
 
 /** Reorders axes: axis i of the result is axis `permutation[i]` of x. Default: reversed. */
 export function transpose<D extends DType>(x: Tensor<D>, permutation?: readonly number[]): Tensor<D> {
+  demandTensors('transpose', x)
   const rank = x.shape.length
   if (permutation !== undefined) checkList('transpose', 'the permutation', permutation)
   const order =
@@ -217,12 +220,14 @@ export function transpose<D extends DType>(x: Tensor<D>, permutation?: readonly 
 
 /** Swaps the last two axes. */
 export function transposeLast<D extends DType>(x: Tensor<D>): Tensor<D> {
+  demandTensors('transposeLast', x)
   const rank = x.shape.length
   return transpose(x, [...Array.from({ length: rank - 2 }, (_, i) => i), rank - 1, rank - 2])
 }
 
 /** Repeats axes of size 1 (and missing leading axes) to fill `shape`. */
 export function expand<D extends DType>(x: Tensor<D>, shape: Shape): Tensor<D> {
+  demandTensors('expand', x)
   checkShape('expand', shape)
   if (!sameShape(broadcastShapes('expand', x.shape, shape), shape)) {
     throw new ShapeError('expand', `${formatShape(x.shape)} does not expand to ${formatShape(shape)}`)
@@ -232,6 +237,8 @@ export function expand<D extends DType>(x: Tensor<D>, shape: Shape): Tensor<D> {
 
 /** New axes of size 1; `axes` count in the result. */
 export function unsqueeze<D extends DType>(x: Tensor<D>, axes: readonly number[]): Tensor<D> {
+  demandTensors('unsqueeze', x)
+  checkList('unsqueeze', 'axes', axes)
   const rank = x.shape.length + axes.length
   const at = normalizeAxes('unsqueeze', axes, rank)
   const shape: number[] = []
@@ -250,10 +257,11 @@ export function slice<D extends DType>(
   end?: number,
   step = 1,
 ): Tensor<D> {
+  demandTensors('slice', x)
   const at = normalizeAxis('slice', axis, x.shape.length)
   const size = x.shape[at]!
   for (const position of [start, end ?? 0]) {
-    if (!Number.isInteger(position) && Math.abs(position) !== Infinity) {
+    if (!Number.isInteger(position) && position !== Infinity && position !== -Infinity) {
       throw new ShapeError('slice', `position ${position} is not an integer`)
     }
   }
@@ -293,6 +301,9 @@ export function pad<D extends DType>(
   after: readonly number[],
   value = 0,
 ): Tensor<D> {
+  demandTensors('pad', x)
+  checkList('pad', 'amounts', before)
+  checkList('pad', 'amounts', after)
   const rank = x.shape.length
   const amounts = [...before, ...after]
   if (amounts.length !== 2 * rank || amounts.some((n) => !Number.isInteger(n) || n < 0)) {
@@ -306,14 +317,21 @@ export function pad<D extends DType>(
 
 /** Joins tensors along an axis that they all have. */
 export function concat<D extends DType>(parts: readonly Tensor<D>[], axis: number): Tensor<D> {
-  const [first] = parts
-  if (first === undefined) throw new ShapeError('concat', 'there is nothing to join')
+  checkParts('concat', parts)
+  const [first] = parts as readonly [Tensor<D>]
   const at = normalizeAxis('concat', axis, first.shape.length)
   return parts.length === 1 ? first : build(concatOp, parts, { axis: at })
 }
 
+function checkParts(op: string, parts: readonly unknown[]): void {
+  if (!Array.isArray(parts)) throw new ShapeError(op, `takes a list of tensors, not ${typeof parts}`)
+  if (parts.length === 0) throw new ShapeError(op, 'there is nothing to join')
+  demandTensors(op, ...parts)
+}
+
 /** Joins tensors of one shape along a new axis. */
 export function stack<D extends DType>(parts: readonly Tensor<D>[], axis = 0): Tensor<D> {
+  checkParts('stack', parts)
   return concat(
     parts.map((x) => unsqueeze(x, [axis])),
     axis,
@@ -323,6 +341,7 @@ export function stack<D extends DType>(parts: readonly Tensor<D>[], axis = 0): T
 /** A constant filled with one number. */
 export function full(shape: Shape, value: number): Tensor {
   checkShape('full', shape)
+  if (typeof value !== 'number') throw new DTypeError('full', `takes a number, not ${typeof value}`)
   return expand(constantOf(new Float64Array([value]), [], 'float32'), shape)
 }
 
@@ -349,6 +368,7 @@ export function iota(count: number): Tensor<'int32'> {
 /** The identity matrix. */
 export function eye(size: number): Tensor {
   checkShape('eye', [size])
+  checkExtent('eye', [size, size])
   const data = new Float64Array(size * size)
   for (let i = 0; i < size; i++) data[i * size + i] = 1
   return constantOf(data, [size, size], 'float32')

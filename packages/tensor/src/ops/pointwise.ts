@@ -5,7 +5,7 @@
 import { allocate, type DType, type HostArray, isFloat } from '../dtype.ts'
 import { DTypeError } from '../errors.ts'
 import { constant } from '../leaf.ts'
-import { type AnyTensor, build, type Tensor } from '../node.ts'
+import { type AnyTensor, build, demandTensors, type Tensor } from '../node.ts'
 import type { Op, ReferenceKernel, Signature } from '../op.ts'
 import { broadcastShapes, sameShape, type Shape, sizeOf, stridesOf } from '../shape.ts'
 
@@ -142,6 +142,7 @@ export function apply2<D extends DType>(op: Op, a: Operand<D>, b: Operand<D>): T
     // Whatever else b is, the node says so.
     return build(op, [numberLike(op.name, a, (b as Tensor<D> | undefined)?.dtype ?? ('float32' as D)), b])
   }
+  demandTensors(op.name, a)
   return build(op, [a, typeof b === 'number' ? numberLike(op.name, b, a.dtype) : b])
 }
 

@@ -5,9 +5,9 @@
  */
 import { ShapeError } from '../errors.ts'
 import { constantOf } from '../leaf.ts'
-import { type AnyTensor, build, type Tensor } from '../node.ts'
+import { demandTensors, type AnyTensor, build, type Tensor } from '../node.ts'
 import type { Attributes, Op } from '../op.ts'
-import { formatShape, sameShape, type Shape, sizeOf } from '../shape.ts'
+import { checkShape, formatShape, sameShape, type Shape, sizeOf } from '../shape.ts'
 import { mul } from './elementwise.ts'
 import {
   planes,
@@ -18,9 +18,11 @@ import {
   windowOf,
   windowPositions,
 } from './window.ts'
+import { checkWindow, demandFloats } from './window-operands.ts'
 
 function pooled(op: string, x: AnyTensor, attributes: Attributes): number[] {
   const window = windowAttribute(attributes)
+  demandFloats(op, [x])
   const [n, c, spatial] = planes(op, x.shape, window.kernel.length)
   return [n, c, ...windowPositions(op, spatial, window)]
 }
@@ -166,6 +168,7 @@ const avgPoolVjpOp: Op = {
   infer: ([g], attributes) => {
     const window = windowAttribute(attributes)
     const spatial = attributes.spatial as Shape
+    demandFloats('avgPoolVjp', [g!])
     const [n, c, places] = planes('avgPoolVjp', g!.shape, window.kernel.length)
     if (!sameShape(places, windowPositions('avgPoolVjp', spatial, window))) {
       throw new ShapeError(
@@ -220,7 +223,7 @@ export function poolWindow(
   kernel: readonly number[],
   options: PoolOptions,
 ): Window {
-  const { ceil = false, ...rest } = options
+  const { ceil = false, ...rest } = options ?? {}
   const window = checkPadding(op, windowOf(op, kernel, { ...rest, stride: rest.stride ?? kernel }))
   if (!ceil) return window
   const [, , spatial] = planes(op, x.shape, kernel.length)
@@ -238,16 +241,19 @@ export function poolWindow(
 
 /** Largest element of each window of [N, C, ...spatial]: [N, C, ...positions]; padding never wins. Default stride: the kernel. */
 export function maxPool(x: Tensor, kernel: readonly number[], options: PoolOptions = {}): Tensor {
+  demandTensors('maxPool', x)
   return build(maxPoolOp, [x], { ...poolWindow('maxPool', x, kernel, options) })
 }
 
 /** [..., N, C, ...positions] → [..., N, C, ...spatial]: adds g to where the maxima of x are. */
 export function maxPoolVjp(x: Tensor, g: Tensor, window: Window): Tensor {
+  checkWindow('maxPoolVjp', window)
   return build(maxPoolVjpOp, [x, g], { ...window })
 }
 
 /** [..., N, C, ...spatial] → [..., N, C, ...positions]: reads t where the maxima of x are. */
 export function maxPoolJvp(x: Tensor, t: Tensor, window: Window): Tensor {
+  checkWindow('maxPoolJvp', window)
   return build(maxPoolJvpOp, [x, t], { ...window })
 }
 
@@ -260,7 +266,8 @@ export function avgPool(
   kernel: readonly number[],
   options: PoolOptions & { readonly countPadding?: boolean } = {},
 ): Tensor {
-  const { countPadding = true, ...rest } = options
+  demandTensors('avgPool', x)
+  const { countPadding = true, ...rest } = options ?? {}
   const window = poolWindow('avgPool', x, kernel, rest)
   const means = build(avgPoolOp, [x], { ...window, countPadding })
   if (rest.ceil !== true || !countPadding) return means
@@ -293,6 +300,8 @@ export function avgPoolWith(x: Tensor, attributes: Attributes): Tensor {
 
 /** The transpose of average pooling: [N, C, ...positions] → [N, C, ...spatial]. */
 export function avgPoolVjp(g: Tensor, attributes: Attributes, spatial: Shape): Tensor {
+  checkWindow('avgPoolVjp', windowAttribute(attributes))
+  checkShape('avgPoolVjp', spatial)
   const { kernel, stride, before, after, dilation, countPadding } = attributes
   return build(avgPoolVjpOp, [g], { kernel, stride, before, after, dilation, countPadding, spatial })
 }

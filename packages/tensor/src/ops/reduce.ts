@@ -1,9 +1,17 @@
 /** @file Reductions. */
 import { allocate, type DType, isFloat } from '../dtype.ts'
 import { DTypeError, ShapeError } from '../errors.ts'
-import { type AnyTensor, build, type Tensor } from '../node.ts'
+import { demandTensors, type AnyTensor, build, type Tensor } from '../node.ts'
 import type { Op, Signature } from '../op.ts'
-import { formatShape, normalizeAxes, normalizeAxis, type Shape, sizeOf, stridesOf } from '../shape.ts'
+import {
+  checkList,
+  formatShape,
+  normalizeAxes,
+  normalizeAxis,
+  type Shape,
+  sizeOf,
+  stridesOf,
+} from '../shape.ts'
 import { mul } from './elementwise.ts'
 import { broadcastIndex } from './pointwise.ts'
 import { reshape } from './movement.ts'
@@ -128,6 +136,7 @@ export function sum<D extends DType>(
   axes?: readonly number[],
   options?: { readonly keep?: boolean },
 ): Tensor<D> {
+  demandTensors('sum', x)
   if (axes?.length === 0) return x
   return reduce(sumOp, x, axes, options?.keep ?? false)
 }
@@ -138,6 +147,7 @@ export function max<D extends DType>(
   axes?: readonly number[],
   options?: { readonly keep?: boolean },
 ): Tensor<D> {
+  demandTensors('max', x)
   if (axes?.length === 0) return x
   return reduce(maxOp, x, axes, options?.keep ?? false)
 }
@@ -148,17 +158,20 @@ export function min<D extends DType>(
   axes?: readonly number[],
   options?: { readonly keep?: boolean },
 ): Tensor<D> {
+  demandTensors('min', x)
   if (axes?.length === 0) return x
   return reduce(minOp, x, axes, options?.keep ?? false)
 }
 
 /** Index of the first largest element along `axis`. NaN is never the largest. */
 export function argmax(x: AnyTensor, axis: number, options?: { readonly keep?: boolean }): Tensor<'int32'> {
+  demandTensors('argmax', x)
   return reduce(argmaxOp, x, [normalizeAxis('argmax', axis, x.shape.length)], options?.keep ?? false)
 }
 
 /** Arithmetic mean over `axes` (default: all), which must not be empty. */
 export function mean(x: Tensor, axes?: readonly number[], options?: { readonly keep?: boolean }): Tensor {
+  demandTensors('mean', x)
   if (!isFloat(x.dtype))
     throw new DTypeError('mean', `takes floating-point numbers, not ${String(x.dtype)}; use cast()`)
   const over = normalizeAxes('mean', axes, x.shape.length)
@@ -174,6 +187,8 @@ export function mean(x: Tensor, axes?: readonly number[], options?: { readonly k
 
 /** Sums a tensor that was broadcast to `x.shape` back to `shape`: the transpose of broadcasting. */
 export function sumTo(x: Tensor, shape: Shape): Tensor {
+  demandTensors('sumTo', x)
+  checkList('sumTo', 'the shape', shape)
   const lead = x.shape.length - shape.length
   const axes: number[] = []
   for (let i = 0; i < x.shape.length; i++) {

@@ -1,7 +1,7 @@
 /** @file Cumulative sums. */
 import { allocate, type DType } from '../dtype.ts'
 import { DTypeError } from '../errors.ts'
-import { build, type Tensor } from '../node.ts'
+import { demandTensors, build, type Tensor } from '../node.ts'
 import type { Op } from '../op.ts'
 import { normalizeAxis, stridesOf } from '../shape.ts'
 
@@ -47,9 +47,10 @@ function sum(a: number | bigint, b: number | bigint, dtype: DType): number | big
 
 /** Sums of the elements so far along one axis. Integers wrap as in `sum`. */
 export function cumsum<D extends DType>(x: Tensor<D>, axis: number, options: CumsumOptions = {}): Tensor<D> {
+  demandTensors('cumsum', x)
   return build(cumsumOp, [x], {
     axis: normalizeAxis('cumsum', axis, x.shape.length),
-    exclusive: options.exclusive ?? false,
-    reverse: options.reverse ?? false,
+    exclusive: options?.exclusive === true,
+    reverse: options?.reverse === true,
   })
 }

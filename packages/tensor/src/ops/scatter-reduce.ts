@@ -4,7 +4,7 @@
  */
 import { type DType, isFloat } from '../dtype.ts'
 import { BeyondgradError, DTypeError, ShapeError } from '../errors.ts'
-import type { Tensor } from '../node.ts'
+import { demandTensors, type Tensor } from '../node.ts'
 import { formatShape, normalizeAxis, sameShape, type Shape, sizeOf } from '../shape.ts'
 import { add, cast, equal, greater, maximum, minimum, mul, neg, where } from './elementwise.ts'
 import { aroundAxis, gatherElementsAt, joinedPositions } from './gather.ts'
@@ -131,6 +131,7 @@ export function scatterElements<D extends DType>(
   axis: number,
   options: ScatterOptions = {},
 ): Tensor<D> {
+  demandTensors('scatterElements', x, indices, updates)
   const { reduction = 'none' } = options
   const along = normalizeAxis('scatterElements', axis, x.shape.length)
   checkReduction('scatterElements', x, reduction)
@@ -180,6 +181,7 @@ export function scatterND<D extends DType>(
   updates: Tensor<NoInfer<D>>,
   options: ScatterOptions = {},
 ): Tensor<D> {
+  demandTensors('scatterND', x, indices, updates)
   const { reduction = 'none' } = options
   checkReduction('scatterND', x, reduction)
   const { at, depth } = joinedPositions('scatterND', indices, 0, x.shape)

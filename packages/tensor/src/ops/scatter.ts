@@ -1,7 +1,7 @@
 /** @file Adding by index: the transposes of `gather` and `gatherElements`. Updates for one place add up. */
 import { allocate, type DType, type HostArray } from '../dtype.ts'
 import { DTypeError, ShapeError } from '../errors.ts'
-import { build, type Tensor } from '../node.ts'
+import { demandTensors, build, type Tensor } from '../node.ts'
 import type { Dense, Op, Signature } from '../op.ts'
 import { checkShape, formatShape, normalizeAxis, sameShape, sizeOf } from '../shape.ts'
 import { aroundAxis, checkPositions, positionAt } from './gather.ts'
@@ -85,7 +85,10 @@ export function scatterAddAt<D extends DType>(
   axis: number,
   size: number,
 ): Tensor<D> {
-  return build(scatterAddOp, [updates, at], { axis, size })
+  demandTensors('scatterAdd', updates, at)
+  checkShape('scatterAdd', [size])
+  const rank = Math.max(updates.shape.length - at.shape.length + 1, 0)
+  return build(scatterAddOp, [updates, at], { axis: normalizeAxis('scatterAdd', axis, rank), size })
 }
 
 /** `scatterElementsAdd` at int32 positions that are known to be on the axis: nothing is checked, and none may be negative. */
@@ -95,7 +98,12 @@ export function scatterElementsAddAt<D extends DType>(
   axis: number,
   size: number,
 ): Tensor<D> {
-  return build(scatterElementsAddOp, [updates, at], { axis, size })
+  demandTensors('scatterElementsAddAt', updates, at)
+  checkShape('scatterElementsAdd', [size])
+  return build(scatterElementsAddOp, [updates, at], {
+    axis: normalizeAxis('scatterElementsAdd', axis, updates.shape.length),
+    size,
+  })
 }
 
 /**
@@ -115,6 +123,7 @@ export function scatterAdd<D extends DType>(
   axis: number,
   size: number,
 ): Tensor<D> {
+  demandTensors('scatterAdd', updates, indices)
   checkShape('scatterAdd', [size])
   const rank = updates.shape.length - indices.shape.length + 1
   const along = normalizeAxis('scatterAdd', axis, Math.max(rank, 0))
@@ -136,6 +145,7 @@ export function scatterElementsAdd<D extends DType>(
   axis: number,
   size: number,
 ): Tensor<D> {
+  demandTensors('scatterElementsAdd', updates, indices)
   checkShape('scatterElementsAdd', [size])
   const along = normalizeAxis('scatterElementsAdd', axis, updates.shape.length)
   const shape = (updates.shape as number[]).with(along, size)

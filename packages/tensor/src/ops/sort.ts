@@ -4,7 +4,7 @@
  */
 import { allocate, type DType } from '../dtype.ts'
 import { ShapeError } from '../errors.ts'
-import { build, type Tensor } from '../node.ts'
+import { demandTensors, build, type Tensor } from '../node.ts'
 import type { Op } from '../op.ts'
 import { formatShape, normalizeAxis, sizeOf } from '../shape.ts'
 import { aroundAxis, gatherElementsAt } from './gather.ts'
@@ -59,6 +59,7 @@ export function topIndices<D extends DType>(
   axis = -1,
   options: TopOptions = {},
 ): Tensor<'int32'> {
+  demandTensors('topIndices', x)
   const along = normalizeAxis('topIndices', axis, x.shape.length)
   if (!Number.isInteger(k) || k < 0 || k > x.shape[along]!) {
     throw new ShapeError(
@@ -97,6 +98,7 @@ export function argsort<D extends DType>(
   axis = -1,
   options: SortOptions = {},
 ): Tensor<'int32'> {
+  demandTensors('argsort', x)
   const along = normalizeAxis('argsort', axis, x.shape.length)
   return topIndices(x, x.shape[along]!, along, { largest: options.descending ?? false })
 }

@@ -5,7 +5,8 @@
 import { ShapeError } from '../errors.ts'
 import { build, type Tensor } from '../node.ts'
 import type { Attributes, Op } from '../op.ts'
-import { checkList, formatShape, type Shape, sizeOf, stridesOf } from '../shape.ts'
+import { checkList, checkShape, formatShape, type Shape, sizeOf, stridesOf } from '../shape.ts'
+import { checkWindow, demandFloats } from './window-operands.ts'
 
 /** A window that slides over the spatial axes; one entry an axis. */
 export interface Window {
@@ -26,6 +27,8 @@ export interface WindowOptions {
 
 /** A window as its options describe it; throws `shape` where they do not fit the kernel. */
 export function windowOf(op: string, kernel: readonly number[], options: WindowOptions = {}): Window {
+  checkList(op, 'kernel size', kernel)
+  if (kernel.length === 0) throw new ShapeError(op, 'a window needs at least one spatial axis')
   const rank = kernel.length
   const each = (what: string, value: number | readonly number[], least: number): readonly number[] => {
     const list = typeof value === 'number' ? kernel.map(() => value) : value
@@ -139,6 +142,7 @@ const unfoldOp: Op = {
   family: 'window',
   infer: ([x], attributes) => {
     const window = windowAttribute(attributes)
+    demandFloats('unfold', [x!])
     const [n, c, spatial] = planes('unfold', x!.shape, window.kernel.length)
     const positions = windowPositions('unfold', spatial, window)
     return { shape: [n, c * sizeOf(window.kernel), sizeOf(positions)], dtype: x!.dtype }
@@ -169,6 +173,7 @@ const foldOp: Op = {
   infer: ([y], attributes) => {
     const window = windowAttribute(attributes)
     const spatial = attributes.spatial as Shape
+    demandFloats('fold', [y!])
     const elements = sizeOf(window.kernel)
     const positions = sizeOf(windowPositions('fold', spatial, window))
     if (y!.shape.length !== 3 || y!.shape[1]! % elements !== 0 || y!.shape[2] !== positions) {
@@ -201,10 +206,13 @@ const foldOp: Op = {
 
 /** Every window as a column: [N, C, ...spatial] → [N, C × elements, positions]. */
 export function unfold(x: Tensor, window: Window): Tensor {
+  checkWindow('unfold', window)
   return build(unfoldOp, [x], { ...window })
 }
 
 /** The transpose of `unfold`: adds every window back to where it came from, [N, C, ...spatial]. */
 export function fold(y: Tensor, window: Window, spatial: Shape): Tensor {
+  checkWindow('fold', window)
+  checkShape('fold', spatial)
   return build(foldOp, [y], { ...window, spatial })
 }
