@@ -157,7 +157,7 @@ describe('what made-up calls found', () => {
       'no list of parts',
       () =>
         ops.concat(
-          any(() => 1),
+          any<Tensor[]>(() => 1),
           0,
         ),
       'concat: takes a list of tensors, not function',

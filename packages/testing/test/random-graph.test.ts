@@ -12,7 +12,7 @@ const printed = (graph: readonly Tensor[]): string[] =>
 function primitives(): string[] {
   const folder = new URL('../../tensor/src/ops/', import.meta.url)
   const sources = readdirSync(folder).map((file) => readFileSync(new URL(file, folder), 'utf8'))
-  const named = /(?:\bname:|\b(?:unary|binary|comparison|reduction)\()\s*'(\w+)'/g
+  const named = /(?:\bname:|\b(?:unary|binary|comparison|reduction|connective)\()\s*'(\w+)'/g
   return sources.flatMap((source) => [...source.matchAll(named)].map(([, name]) => name!))
 }
 

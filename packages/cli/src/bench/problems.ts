@@ -1,6 +1,8 @@
 /** @file The networks that `bench` measures, on random data of the right size. */
 import type { Module } from '@beyondgrad/autograd'
 import { Conv2d, Flatten, Linear, MaxPool2d, ReLU, Sequential } from '@beyondgrad/nn'
+import type { Tensor } from '@beyondgrad/tensor'
+import { allConvolutional, residual, transformer } from './networks.ts'
 
 /** A network and what to feed it. */
 export interface Problem {
@@ -10,7 +12,9 @@ export interface Problem {
   /** Shape of one input. */
   readonly input: readonly number[]
   readonly classes: number
-  model(): Module
+  /** Inputs are so many different integers; random floats unless given. */
+  readonly vocabulary?: number
+  model(): Module | Module<readonly [Tensor<'int32'>]>
 }
 
 const seed = 0
@@ -25,9 +29,9 @@ const halvingPool = (): Module =>
     ],
   })
 
-export type ProblemName = 'logreg' | 'mlp' | '2c2d' | '3c3d'
+export type ProblemName = 'logreg' | 'mlp' | '2c2d' | '3c3d' | 'allcnnc' | 'resnet20' | 'transformer'
 
-/** The networks by name. 2c2d and 3c3d are DeepOBS's (Schneider, Balles, Hennig, ICLR 2019). */
+/** The networks by name. 2c2d, 3c3d and allcnnc are DeepOBS's (Schneider, Balles, Hennig, ICLR 2019). */
 export const problems: Readonly<Record<ProblemName, Problem>> = {
   logreg: {
     about: 'logistic regression, 784-10',
@@ -92,6 +96,28 @@ export const problems: Readonly<Record<ProblemName, Problem>> = {
         ReLU(),
         Linear(256, 10, { seed }),
       ),
+  },
+  allcnnc: {
+    about: 'nine convolutions on 32 × 32 colour images, 100 classes, 1.4 million parameters',
+    batch: 64,
+    input: [3, 32, 32],
+    classes: 100,
+    model: () => allConvolutional(100),
+  },
+  resnet20: {
+    about: 'residual network on 32 × 32 colour images with fixed statistics, 0.27 million parameters',
+    batch: 64,
+    input: [3, 32, 32],
+    classes: 10,
+    model: () => residual(10),
+  },
+  transformer: {
+    about: 'two blocks of width 64 with 4 heads on 32 tokens, 0.1 million parameters',
+    batch: 64,
+    input: [32],
+    classes: 10,
+    vocabulary: 64,
+    model: () => transformer({ vocabulary: 64, length: 32, width: 64, heads: 4, blocks: 2, classes: 10 }),
   },
 }
 

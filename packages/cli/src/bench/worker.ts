@@ -2,6 +2,7 @@
 import { backward, crossEntropy, type Extension, type Module } from '@beyondgrad/autograd'
 import { quantities, type QuantityName } from '@beyondgrad/backpack'
 import {
+  type AnyTensor,
   compile,
   type Engine,
   fillRandom,
@@ -37,15 +38,26 @@ async function engineNamed(name: string, threads: number | undefined): Promise<E
 }
 
 /** Random inputs and labels, the same every time. */
-function dataFor(problem: Problem, batch: number): readonly [Tensor, Tensor<'int32'>] {
+export function dataFor(problem: Problem, batch: number): readonly [AnyTensor, Tensor<'int32'>] {
   const shape = [batch, ...problem.input]
   const inputs = new Float32Array(sizeOf(shape))
   fillRandom({ distribution: 'uniform', seed: 0, stream: 'inputs' }, 0, 1, 1, inputs.length, inputs)
   const draws = new Float32Array(batch)
   fillRandom({ distribution: 'uniform', seed: 0, stream: 'labels' }, 0, 1, 1, batch, draws)
   const labels = Int32Array.from(draws, (u) => Math.floor(u * problem.classes))
-  return [tensor(inputs, { shape, dtype: 'float32' }), tensor(labels, { shape: [batch], dtype: 'int32' })]
+  const { vocabulary } = problem
+  const x: AnyTensor =
+    vocabulary === undefined
+      ? tensor(inputs, { shape, dtype: 'float32' })
+      : tensor(
+          Int32Array.from(inputs, (u) => Math.floor(u * vocabulary)),
+          { shape, dtype: 'int32' },
+        )
+  return [x, tensor(labels, { shape: [batch], dtype: 'int32' })]
 }
+
+/** Takes what `dataFor` makes for it. */
+export type Network = Module<readonly [AnyTensor]>
 
 interface Step {
   readonly loss: Tensor
@@ -53,7 +65,7 @@ interface Step {
 }
 
 /** Loss and quantities as one expression. */
-function expression(model: Module, request: MeasurementRequest, x: Tensor, y: Tensor<'int32'>): Step {
+function expression(model: Network, request: MeasurementRequest, x: AnyTensor, y: Tensor<'int32'>): Step {
   const loss = crossEntropy(model(x), y)
   const extensions: Record<string, Extension<unknown>> = {}
   for (const name of request.quantities) extensions[name] = quantities[name as QuantityName]()
@@ -65,10 +77,10 @@ async function measure(request: MeasurementRequest): Promise<Measurement> {
   if (!isProblem(request.problem)) throw new Error(`there is no problem "${request.problem}"`)
   const problem: Problem = problems[request.problem]
   const engine = await engineNamed(request.engine, request.threads)
-  const model = problem.model()
+  const model = problem.model() as Network
   const [x, y] = dataFor(problem, request.batch)
   const { build, nodes } = timeBuilding(model, request, x, y)
-  const run = compile((a: Tensor, b: Tensor<'int32'>) => expression(model, request, a, b), { engine })
+  const run = compile((a: AnyTensor, b: Tensor<'int32'>) => expression(model, request, a, b), { engine })
   const started = performance.now()
   await run(x, y)
   const first = performance.now() - started
@@ -101,9 +113,9 @@ const peak = (): number => process.resourceUsage().maxRSS / 1024
 
 /** Building alone, warmed up: what a step costs that is not compiled. */
 function timeBuilding(
-  model: Module,
+  model: Network,
   request: MeasurementRequest,
-  x: Tensor,
+  x: AnyTensor,
   y: Tensor<'int32'>,
 ): { readonly build: number; readonly nodes: number } {
   const times: number[] = []
