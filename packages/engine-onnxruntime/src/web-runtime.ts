@@ -17,7 +17,30 @@ export interface WebOptions {
   readonly wasmPaths: WasmPaths | undefined
   /** Whether a Web Worker computes; ONNX Runtime has one built in. */
   readonly worker: boolean
+  /** Told once a page that WebGPU has limits; by default the console is. */
+  readonly warn?: (message: string) => void
 }
+
+const limitsOfWebgpu =
+  "beyondgrad: onnxruntime-web on WebGPU computes some convolutions wrongly and has no kernels for some ops; compare with referenceEngine(), or take executionProviders: ['wasm']"
+
+/** Copies of onnxruntime-web, each with the end of its queue. */
+const queues = /* @__PURE__ */ new WeakMap<object, Promise<unknown>>()
+
+/**
+ * One task at a time, whatever engines share the runtime: a run on a graphics card gives way in its middle, and another
+ * one would never end.
+ */
+function alone<T>(runtime: object, task: () => Promise<T>): Promise<T> {
+  const result = (queues.get(runtime) ?? Promise.resolve()).then(task)
+  queues.set(
+    runtime,
+    result.catch(() => undefined),
+  )
+  return result
+}
+
+const warned = /* @__PURE__ */ new WeakSet()
 
 export async function webRuntime(load: () => Promise<WebModule>, options: WebOptions): Promise<Runtime> {
   let loaded: WebModule
@@ -33,22 +56,20 @@ export async function webRuntime(load: () => Promise<WebModule>, options: WebOpt
   if (options.wasmPaths !== undefined) wasm.wasmPaths = options.wasmPaths
   if (options.worker) wasm.proxy = true
   const ort: Ort = loaded
-  let turn: Promise<unknown> = Promise.resolve()
-  /** One at a time: a run on a graphics card gives way in its middle, and another one would never end. */
-  const alone = <T>(task: () => Promise<T>): Promise<T> => {
-    const result = turn.then(task)
-    turn = result.catch(() => undefined)
-    return result
-  }
+  const { warn = (message: string) => console.warn(message) } = options
   return {
     threads: wasm.numThreads,
     executionProviders: ['wasm'],
     createSession: async (bytes, sessionOptions) => {
+      if (sessionOptions.executionProviders.includes('webgpu') && !warned.has(loaded.env)) {
+        warned.add(loaded.env)
+        warn(limitsOfWebgpu)
+      }
       try {
-        const session = await alone(() => createSession(ort, bytes, sessionOptions))
+        const session = await alone(loaded.env, () => createSession(ort, bytes, sessionOptions))
         return {
-          run: (feeds) => alone(() => session.run(feeds)),
-          release: () => alone(() => session.release()),
+          run: (feeds) => alone(loaded.env, () => session.run(feeds)),
+          release: () => alone(loaded.env, () => session.release()),
         }
       } catch (error) {
         throw unavailable(error) ?? error

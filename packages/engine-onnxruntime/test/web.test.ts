@@ -38,6 +38,36 @@ it.each([
   await releaseExecutables(engine)
 })
 
+it('runs one session at a time, of whatever engine, and warns of WebGPU once', async () => {
+  const ort = await import('onnxruntime-web')
+  const warnings: string[] = []
+  let [running, most] = [0, 0]
+  const run = async (): Promise<object> => {
+    most = Math.max(most, ++running)
+    await new Promise((resolve) => setTimeout(resolve, 5))
+    running--
+    return { y0: { data: Float32Array.of(2) } }
+  }
+  const create = () => Promise.resolve({ run, release: () => Promise.resolve() })
+  const module = { ...ort, env: { ...ort.env }, default: undefined, InferenceSession: { create } } as never
+  const options = {
+    threads: 1,
+    wasmPaths: undefined,
+    worker: false,
+    warn: (text: string) => warnings.push(text),
+  }
+  const engines = [1, 2].map(() =>
+    engineOn(() => webRuntime(() => Promise.resolve(module), options), { executionProviders: ['webgpu'] }),
+  )
+  const x = tensor([1])
+  await Promise.all(
+    engines.flatMap((engine) => [evaluate(x.add(1), { engine }), evaluate(x.mul(2), { engine })]),
+  )
+  expect(most).toBe(1)
+  expect(warnings).toEqual([expect.stringMatching(/WebGPU computes some convolutions wrongly/)])
+  for (const engine of engines) await releaseExecutables(engine)
+})
+
 it('is a choice of two', () => {
   expect(() => onnxruntime({ runtime: 'wasm' as 'web' })).toThrow(/"wasm" is neither 'node' nor 'web'/)
 })

@@ -16,9 +16,13 @@ export interface TestedBackend {
 const inBrowser = typeof document !== 'undefined'
 const graphics = inBrowser ? await (await import('./graphics-backends.ts')).graphicsBackends() : []
 
+/** All of them. */
 export const backends: readonly TestedBackend[] = (['cpu', 'wasm', ...graphics] as const).map((name) => ({
   name,
   engine: tfjs({ backend: name }),
   graphics: name === 'webgl' || name === 'webgpu',
   cases: (wanted) => (name === 'webgl' ? Math.ceil(wanted / 16) : wanted),
 }))
+
+/** Those where integers have 32 bits, and where NaN and infinity are numbers like others. */
+export const processors: readonly TestedBackend[] = backends.filter(({ graphics }) => !graphics)

@@ -22,7 +22,7 @@ import {
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { expectAgreement, numbers, seeds, shapes } from './against-reference.ts'
-import { backends } from './backends.ts'
+import { processors } from './backends.ts'
 
 const runs = { numRuns: 60 }
 
@@ -40,7 +40,7 @@ function indices(shape: Shape, size: number, seed: number): Tensor<'int32'> {
   return tensor(data, { shape, dtype: 'int32' })
 }
 
-describe.each(backends)('indexing on $name', ({ engine }) => {
+describe.each(processors)('indexing on $name', ({ engine }) => {
   it('reads along any axis of up to eight', () =>
     fc.assert(
       fc.asyncProperty(
@@ -115,7 +115,7 @@ describe.each(backends)('indexing on $name', ({ engine }) => {
   })
 })
 
-describe.each(backends)('sorting on $name', ({ engine }) => {
+describe.each(processors)('sorting on $name', ({ engine }) => {
   it('goes along any axis, ties and all', () =>
     fc.assert(
       fc.asyncProperty(

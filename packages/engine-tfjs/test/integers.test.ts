@@ -4,7 +4,7 @@ import { cast, tensor, type Tensor } from '@beyondgrad/tensor'
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { expectAgreement } from './against-reference.ts'
-import { backends } from './backends.ts'
+import { processors } from './backends.ts'
 
 const least = -(2 ** 31)
 
@@ -19,7 +19,7 @@ const of = (values: readonly number[]): Tensor<'int32'> =>
 const wide = (values: readonly bigint[]): Tensor<'int64'> =>
   tensor(BigInt64Array.from(values), { shape: [values.length], dtype: 'int64' })
 
-describe.each(backends)('integers on $name', ({ engine }) => {
+describe.each(processors)('integers on $name', ({ engine }) => {
   it('are computed exactly, and wrap', () =>
     fc.assert(
       fc.asyncProperty(fc.array(fc.tuple(ints, ints), { minLength: 1, maxLength: 12 }), async (pairs) => {

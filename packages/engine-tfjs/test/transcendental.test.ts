@@ -5,7 +5,7 @@ import { tensor, type Tensor } from '@beyondgrad/tensor'
 import fc from 'fast-check'
 import { describe, it } from 'vitest'
 import { expectAgreement, numbers, seeds, shapes } from './against-reference.ts'
-import { backends } from './backends.ts'
+import { processors } from './backends.ts'
 
 const odd = tensor([
   0,
@@ -71,7 +71,7 @@ const activations: Readonly<Record<string, (x: Tensor) => Tensor>> = {
   relu6: ops.relu6,
 }
 
-describe.each(backends)('transcendental functions on $name', ({ name, engine }) => {
+describe.each(processors)('transcendental functions on $name', ({ name, engine }) => {
   it.each(Object.entries(functions))('%s of zeros, large numbers, infinities and NaN', async (op, of) => {
     // The wasm backend has no sine of numbers beyond 10¹⁰.
     const huge = name !== 'wasm' || !['sin', 'cos'].includes(op)
@@ -107,7 +107,7 @@ describe.each(backends)('transcendental functions on $name', ({ name, engine }) 
   })
 })
 
-describe.each(backends)('pairs of odd numbers on $name', ({ engine }) => {
+describe.each(processors)('pairs of odd numbers on $name', ({ engine }) => {
   const [a, b] = [ops.reshape(odd, [19, 1]), odd]
 
   it('are compared, divided and turned into angles as on the reference engine', () =>
@@ -140,7 +140,7 @@ describe.each(backends)('pairs of odd numbers on $name', ({ engine }) => {
   })
 })
 
-describe.each(backends)('reductions on $name', ({ engine }) => {
+describe.each(processors)('reductions on $name', ({ engine }) => {
   it('of any shape', () =>
     fc.assert(
       fc.asyncProperty(
