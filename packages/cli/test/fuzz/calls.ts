@@ -231,9 +231,6 @@ export function callsOf(op: string): fc.Arbitrary<Call> {
   return fc.tuple(...parts).map((args) => ({ op, args: args.flat() }))
 }
 
-/** Calls of all ops. */
-export const calls: fc.Arbitrary<Call> = fc.constantFrom(...Object.keys(signatures)).chain(callsOf)
-
 export function printed({ op, args }: Call): string {
   return `${op}(${args.map(printedValue).join(', ')})`
 }
