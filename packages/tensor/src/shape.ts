@@ -71,7 +71,10 @@ export function normalizeAxes(op: string, axes: readonly number[] | undefined, r
 }
 
 /** Numbers and words as they are; other things have no short name. */
-const shown = (value: unknown): string => (typeof value === 'object' ? 'an object' : String(value))
+function shown(value: unknown): string {
+  if (typeof value === 'number' || typeof value === 'string') return String(value)
+  return typeof value === 'object' ? 'an object' : typeof value
+}
 
 /** Throws unless a list was given; plain JavaScript may bring anything. */
 export function checkList(op: string, what: string, list: unknown): void {

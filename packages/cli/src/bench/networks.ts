@@ -156,7 +156,7 @@ function table(name: string, rows: number, width: number): Parameter {
   return parameter(name, {
     shape: [rows, width],
     dtype: 'float32',
-    data: (data as Float32Array).map((_, i) => 0.2 * Math.sin(12.9898 * i)),
+    data: data.map((_, i) => 0.2 * Math.sin(12.9898 * i)),
   })
 }
 

@@ -3,7 +3,7 @@
  * `convWeight` are its three partial derivatives, so the derivatives of each are again among the three.
  */
 import { ShapeError } from '../errors.ts'
-import { demandTensors, type AnyTensor, build, type Tensor } from '../node.ts'
+import { build, demandTensors, type Tensor } from '../node.ts'
 import type { Attributes, Op } from '../op.ts'
 import { checkShape, formatShape, type Shape, sizeOf } from '../shape.ts'
 import { planes, type Window, windowIndex, type WindowOptions, windowOf, windowPositions } from './window.ts'

@@ -323,10 +323,10 @@ export function concat<D extends DType>(parts: readonly Tensor<D>[], axis: numbe
   return parts.length === 1 ? first : build(concatOp, parts, { axis: at })
 }
 
-function checkParts(op: string, parts: readonly unknown[]): void {
+function checkParts(op: string, parts: unknown): void {
   if (!Array.isArray(parts)) throw new ShapeError(op, `takes a list of tensors, not ${typeof parts}`)
   if (parts.length === 0) throw new ShapeError(op, 'there is nothing to join')
-  demandTensors(op, ...parts)
+  demandTensors(op, ...(parts as unknown[]))
 }
 
 /** Joins tensors of one shape along a new axis. */
