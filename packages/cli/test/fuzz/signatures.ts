@@ -151,4 +151,5 @@ export const others: readonly string[] = [
   'scatterAddAt',
   'scatterElementsAddAt',
   'withInputs',
+  'workOf',
 ]
