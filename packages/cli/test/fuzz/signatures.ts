@@ -10,7 +10,10 @@ export const signatures: Readonly<Record<string, string>> = {
   ...each('sin cos tan asin acos atan sinh cosh asinh acosh atanh erf expm1 log1p', 'tensor'),
   ...each('floor ceil round trunc isNaN isInfinite isFinite', 'tensor'),
   ...each('logSigmoid silu mish selu relu6 hardSigmoid hardSwish softsign', 'tensor'),
-  ...each('logicalNot globalAvgPool globalMaxPool diagonalMatrix transposeLast toTensor', 'tensor'),
+  ...each(
+    'checkpoint logicalNot globalAvgPool globalMaxPool diagonalMatrix transposeLast toTensor',
+    'tensor',
+  ),
   ...each('add sub mul div pow maximum minimum equal less greater', 'operand operand'),
   ...each('notEqual lessEqual greaterEqual rem mod floorDivide', 'operand operand'),
   ...each('logicalAnd logicalOr logicalXor matmul atan2 prelu', 'tensor tensor'),
