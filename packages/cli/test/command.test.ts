@@ -6,6 +6,8 @@ import type { BenchReport } from '../src/index.ts'
 
 const main = fileURLToPath(new URL('../src/main.ts', import.meta.url))
 
+const fixture = (name: string): string => fileURLToPath(new URL(`fixtures/${name}`, import.meta.url))
+
 function beyondgrad(...words: readonly string[]): { status: number | null; stdout: string; stderr: string } {
   const source = ['--import', 'tsx', '--conditions=@beyondgrad/source']
   return spawnSync(process.execPath, [...source, main, ...words], { encoding: 'utf8' })
@@ -47,6 +49,32 @@ describe('beyondgrad bench', () => {
     }
     expect(report.results[0]!.ratio).toBe(1)
     expect(report.build_us_per_node).toBeGreaterThan(0)
+  })
+
+  it('measures the quantities of a plugin, and says what a network does not have', () => {
+    const words = [...small, '--plugin', fixture('plugin.ts'), '--quantities', 'gradient-total,impossible']
+    const { status, stdout, stderr } = beyondgrad(...words, '--json')
+    expect([status, stderr]).toEqual([0, ''])
+    const report = JSON.parse(stdout) as BenchReport
+    expect(report.results.map(({ quantity }) => quantity)).toEqual(['gradient', 'gradient-total'])
+    expect(report.unsupported).toEqual([
+      { quantity: 'impossible', message: 'impossible: no network has it; ask for total' },
+    ])
+    expect(beyondgrad(...words).stdout).toContain('not here: impossible, since impossible: no network has it')
+  })
+
+  it.each([
+    [
+      'no-such-plugin-anywhere',
+      /no such file, nor a package of that name here: npm i no-such-plugin-anywhere/,
+    ],
+    [fixture('colliding.ts'), /its quantity "kfac" is taken by @beyondgrad\/backpack already/],
+    [fixture('../command.test.ts'), /does not load|export it as default/],
+  ])('--plugin %s is an error that says why', (name, message) => {
+    const { status, stdout, stderr } = beyondgrad(...small, '--plugin', name, '--quantities', 'gradient')
+    expect([status, stdout]).toEqual([2, ''])
+    expect(stderr.trim().split('\n')).toHaveLength(1)
+    expect(stderr).toMatch(message)
   })
 
   it('prints a table for people', () => {

@@ -1,11 +1,11 @@
 /** @file `beyondgrad bench`: what each quantity costs on top of the gradient, on this machine. */
-import { quantities as known } from '@beyondgrad/backpack'
 import Table from 'cli-table3'
 import { Command, Option } from 'commander'
 import { fork } from 'node:child_process'
+import { knownQuantities, loadPlugins } from '../plugins.ts'
 import { UsageError } from '../usage-error.ts'
 import { hugePages, hugePagesAvailable } from './huge-pages.ts'
-import type { Measurement, MeasurementRequest } from './measurement.ts'
+import type { Answer, Answered, Measurement, MeasurementRequest } from './measurement.ts'
 import { isProblem, problems } from './problems.ts'
 
 interface BenchOptions {
@@ -17,6 +17,7 @@ interface BenchOptions {
   readonly seconds: number
   readonly memory?: number
   readonly hugePages: boolean
+  readonly plugin: readonly string[]
   readonly json: boolean
 }
 
@@ -40,7 +41,13 @@ export interface BenchReport {
   }[]
   readonly compile_ms: number
   readonly build_us_per_node: number
+  /** What this problem has not, with the reason; absent if there is nothing. */
+  readonly unsupported?: readonly { readonly quantity: string; readonly message: string }[]
 }
+
+/** Measured unless others are asked for: what most people want to know the price of. */
+const usual =
+  'gradient,batch-gradient,batch-l2,sum-grad-squared,variance,diag-ggn-mc,diag-ggn,diag-hessian,kfac,kflr'
 
 const count = (text: string): number => {
   const value = Number(text)
@@ -63,13 +70,23 @@ export function benchCommand(): Command {
     .option(
       '--quantities <list>',
       'names separated by commas; join several with + to measure them in one execution',
-      Object.keys(known).join(','),
+      usual,
     )
     .addOption(new Option('--engine <name>').choices(['auto', 'onnxruntime', 'reference']).default('auto'))
     .option('--threads <n>', 'threads of the native engine', count)
     .option('--seconds <s>', 'how long to repeat each quantity', positive, 2)
     .option('--memory <mib>', 'memory that second-order columns may take at one layer', positive)
-    .option('--no-huge-pages', 'do not ask glibc for transparent huge pages')
+    .option(
+      '--huge-pages',
+      'ask glibc for transparent huge pages: fresh memory is dear in virtual machines',
+      false,
+    )
+    .option(
+      '--plugin <package|file>',
+      'a plugin whose quantities may be asked for; may be given several times',
+      (name: string, all: readonly string[]) => [...all, name],
+      [],
+    )
     .option('--json', 'print one JSON document', false)
     .addHelpText(
       'after',
@@ -82,6 +99,7 @@ Examples:
   beyondgrad bench --problem 3c3d --batch 64 --quantities gradient,batch-l2,diag-ggn-mc
   beyondgrad bench --problem 3c3d --quantities gradient,batch-l2+sum-grad-squared+variance
   beyondgrad bench --problem 3c3d --batch 128 --quantities diag-ggn --memory 4096   # no chunks
+  beyondgrad bench --plugin beyondgrad-differential-privacy --quantities private-gradient
   beyondgrad bench --json > bench.json`,
     )
     .action(bench)
@@ -93,6 +111,7 @@ async function bench(options: BenchOptions): Promise<void> {
       `there is no problem "${options.problem}"; there are: ${Object.keys(problems).join(', ')}`,
     )
   }
+  const known = knownQuantities(await loadPlugins(options.plugin))
   const asked = options.quantities.split(',').map((name) => name.trim())
   for (const name of asked.flatMap((list) => list.split('+'))) {
     if (!Object.hasOwn(known, name)) {
@@ -104,7 +123,8 @@ async function bench(options: BenchOptions): Promise<void> {
   const batch = options.batch ?? problems[options.problem].batch
   const huge = options.hugePages && hugePagesAvailable()
   const engine = options.engine === 'auto' ? await bestEngine() : options.engine
-  const measured: { readonly quantity: string; readonly found: Measurement }[] = []
+  const measured: Measured[] = []
+  const unsupported: Refused[] = []
   for (const [i, quantity] of order.entries()) {
     progress(`${i + 1}/${order.length} ${quantity}`)
     const request: MeasurementRequest = {
@@ -115,12 +135,25 @@ async function bench(options: BenchOptions): Promise<void> {
       quantities: quantity.split('+'),
       seconds: options.seconds,
       memory: options.memory,
+      plugins: options.plugin,
     }
-    measured.push({ quantity, found: await inOwnProcess(request, huge) })
+    const answer = await inOwnProcess(request, huge)
+    if ('measurement' in answer) measured.push({ quantity, found: answer.measurement })
+    else unsupported.push({ quantity, message: answer.refused })
   }
   progress('')
-  const report = reportOf(options.problem, batch, engine, huge, measured)
+  const report = reportOf(options.problem, batch, engine, huge, measured, unsupported)
   process.stdout.write(options.json ? `${JSON.stringify(report)}\n` : render(report))
+}
+
+interface Measured {
+  readonly quantity: string
+  readonly found: Measurement
+}
+
+interface Refused {
+  readonly quantity: string
+  readonly message: string
 }
 
 function reportOf(
@@ -128,7 +161,8 @@ function reportOf(
   batch: number,
   engine: string,
   huge: boolean,
-  measured: readonly { readonly quantity: string; readonly found: Measurement }[],
+  measured: readonly Measured[],
+  unsupported: readonly Refused[],
 ): BenchReport {
   const gradient = measured[0]!.found
   return {
@@ -150,6 +184,7 @@ function reportOf(
     })),
     compile_ms: round(gradient.first_ms),
     build_us_per_node: round(Math.max(...measured.map(({ found }) => found.build_us_per_node))),
+    ...(unsupported.length > 0 && { unsupported }),
   }
 }
 
@@ -174,7 +209,8 @@ function render(report: BenchReport): string {
   const pages = report.hugePages ? 'on' : 'off'
   return `${report.problem}, batch ${report.batch}, ${report.engine}, ${report.threads} thread(s), huge pages ${pages}
 ${table.toString()}
-graph building: ${report.build_us_per_node.toFixed(2)} µs a node\n`
+graph building: ${report.build_us_per_node.toFixed(2)} µs a node
+${(report.unsupported ?? []).map(({ quantity, message }) => `not here: ${quantity}, since ${message}\n`).join('')}`
 }
 
 async function bestEngine(): Promise<string> {
@@ -192,7 +228,7 @@ function progress(text: string): void {
 }
 
 /** Measures in a fresh process: peak memory, allocator and sessions belong to this quantity alone. */
-function inOwnProcess(request: MeasurementRequest, huge: boolean): Promise<Measurement> {
+function inOwnProcess(request: MeasurementRequest, huge: boolean): Promise<Answered> {
   return new Promise((resolve, reject) => {
     const env = {
       ...process.env,
@@ -201,10 +237,10 @@ function inOwnProcess(request: MeasurementRequest, huge: boolean): Promise<Measu
     }
     const child = fork(process.argv[1]!, [], { env, execArgv: process.execArgv })
     let answered = false
-    child.on('message', (message: { measurement?: Measurement; error?: string }) => {
+    child.on('message', (message: Answer) => {
       answered = true
-      if (message.measurement !== undefined) resolve(message.measurement)
-      else reject(new Error(`${request.quantities.join('+')}: ${message.error}`))
+      if ('error' in message) reject(new Error(`${request.quantities.join('+')}: ${message.error}`))
+      else resolve(message)
     })
     child.on('error', reject)
     child.on('exit', (code, signal) => {

@@ -12,6 +12,8 @@ export interface MeasurementRequest {
   readonly seconds: number
   /** MiB that second-order columns at one node may take; undefined: the library's default. */
   readonly memory: number | undefined
+  /** Packages or files of plugins. */
+  readonly plugins: readonly string[]
 }
 
 /** Times of runs after the first, in milliseconds, and what else the process saw. */
@@ -32,6 +34,12 @@ export interface Measurement {
   readonly nodes: number
   readonly threads: number
 }
+
+/** What there was to measure; `refused` says why a network does not have these quantities. */
+export type Answered = { readonly measurement: Measurement } | { readonly refused: string }
+
+/** What a worker sends. */
+export type Answer = Answered | { readonly error: string }
 
 /** The value at a fraction of a sorted list. */
 export function quantile(sorted: readonly number[], fraction: number): number {

@@ -1,20 +1,22 @@
 /** @file The process that measures: one request, one report. Each quantity gets a process, so that memory is its own. */
 import { backward, crossEntropy, type Extension, type Module } from '@beyondgrad/autograd'
-import { quantities, type QuantityName } from '@beyondgrad/backpack'
 import {
   type AnyTensor,
+  BeyondgradError,
   compile,
   type Engine,
   fillRandom,
+  isNamedMap,
+  isTensor,
   referenceEngine,
   sizeOf,
   tensor,
   type Tensor,
-  isTensor,
   topologicalOrder,
 } from '@beyondgrad/tensor'
 import { availableParallelism } from 'node:os'
-import { type Measurement, type MeasurementRequest, quantile } from './measurement.ts'
+import { knownQuantities, loadPlugins, type QuantityFactories } from '../plugins.ts'
+import { type Answer, type Measurement, type MeasurementRequest, quantile } from './measurement.ts'
 import { isProblem, type Problem, problems } from './problems.ts'
 
 const mebibyte = 2 ** 20
@@ -24,12 +26,16 @@ const leastRuns = 5
 export async function serveMeasurements(): Promise<void> {
   const request = JSON.parse(process.env.BEYONDGRAD_BENCH_WORKER!) as MeasurementRequest
   try {
-    process.send!({ measurement: await measure(request) })
+    send({ measurement: await measure(request) })
   } catch (error) {
-    process.send!({ error: error instanceof Error ? error.message : String(error) })
+    const message = error instanceof Error ? error.message : String(error)
+    const cannot = error instanceof BeyondgradError && ['unsupported', 'mixed-samples'].includes(error.code)
+    send(cannot ? { refused: message } : { error: message })
   }
   process.disconnect()
 }
+
+const send = (answer: Answer): void => void process.send!(answer)
 
 async function engineNamed(name: string, threads: number | undefined): Promise<Engine> {
   if (name === 'reference') return referenceEngine({ warn: () => undefined })
@@ -64,11 +70,18 @@ interface Step {
   readonly results: object
 }
 
+/** What is measured. */
+interface Setting {
+  readonly model: Network
+  readonly request: MeasurementRequest
+  readonly known: QuantityFactories
+}
+
 /** Loss and quantities as one expression. */
-function expression(model: Network, request: MeasurementRequest, x: AnyTensor, y: Tensor<'int32'>): Step {
+function expression({ model, request, known }: Setting, x: AnyTensor, y: Tensor<'int32'>): Step {
   const loss = crossEntropy(model(x), y)
   const extensions: Record<string, Extension<unknown>> = {}
-  for (const name of request.quantities) extensions[name] = quantities[name as QuantityName]()
+  for (const name of request.quantities) extensions[name] = known[name]!()
   const options = request.memory === undefined ? {} : { memory: request.memory * mebibyte }
   return { loss, results: backward(loss, extensions, options) }
 }
@@ -79,8 +92,9 @@ async function measure(request: MeasurementRequest): Promise<Measurement> {
   const engine = await engineNamed(request.engine, request.threads)
   const model = problem.model() as Network
   const [x, y] = dataFor(problem, request.batch)
-  const { build, nodes } = timeBuilding(model, request, x, y)
-  const run = compile((a: AnyTensor, b: Tensor<'int32'>) => expression(model, request, a, b), { engine })
+  const setting: Setting = { model, request, known: knownQuantities(await loadPlugins(request.plugins)) }
+  const { build, nodes } = timeBuilding(setting, x, y)
+  const run = compile((a: AnyTensor, b: Tensor<'int32'>) => expression(setting, a, b), { engine })
   const started = performance.now()
   await run(x, y)
   const first = performance.now() - started
@@ -113,8 +127,7 @@ const peak = (): number => process.resourceUsage().maxRSS / 1024
 
 /** Building alone, warmed up: what a step costs that is not compiled. */
 function timeBuilding(
-  model: Network,
-  request: MeasurementRequest,
+  setting: Setting,
   x: AnyTensor,
   y: Tensor<'int32'>,
 ): { readonly build: number; readonly nodes: number } {
@@ -123,15 +136,19 @@ function timeBuilding(
   const until = performance.now() + 400
   while (times.length < 12 || (performance.now() < until && times.length < 300)) {
     const before = performance.now()
-    last = expression(model, request, x, y)
+    last = expression(setting, x, y)
     times.push(performance.now() - before)
   }
-  const results = Object.values(last!.results) as Iterable<readonly [unknown, object]>[]
-  // One tensor for each parameter, or several by name, as Kronecker factors are.
-  const outputs = results.flatMap((map) =>
-    [...map].flatMap(([, value]) => (isTensor(value) ? [value] : Object.values(value).filter(isTensor))),
-  )
+  const outputs = tensorsIn(last!.results)
   // The second half: by then the compiler has seen the code often enough.
   const sorted = times.slice(times.length >> 1).sort((a, b) => a - b)
   return { build: quantile(sorted, 0.5), nodes: topologicalOrder([last!.loss, ...outputs]).length }
+}
+
+/** Whatever tensors a result is made of: one for each parameter, several by name as Kronecker factors are, or one in all. */
+function tensorsIn(value: unknown): AnyTensor[] {
+  if (isTensor(value)) return [value]
+  if (typeof value !== 'object' || value === null) return []
+  const parts = isNamedMap(value) ? [...value].map(([, part]) => part) : Object.values(value)
+  return parts.flatMap(tensorsIn)
 }
