@@ -8,6 +8,7 @@ import { execFileSync } from 'node:child_process'
 import { cpSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
+import ts from 'typescript'
 
 const root = join(import.meta.dirname, '..')
 const [first, ...rest] = process.argv.slice(2)
@@ -23,6 +24,21 @@ function packedTarballs() {
   run('npx', ['-y', 'pnpm@10.34.8', '-r', '--filter', './packages/*', 'run', 'build'], root)
   run('npx', ['-y', 'pnpm@10.34.8', '-r', '--filter', './packages/*', 'pack', '--pack-destination', to], root)
   return to
+}
+
+/**
+ * Runs the programs of a plugin's README, as somebody does who has installed it.
+ *
+ * @param {string} at
+ */
+function runReadme(at) {
+  const text = readFileSync(join(at, 'README.md'), 'utf8')
+  for (const [, code = ''] of text.matchAll(/^```ts\n(.*?)^```$/gms)) {
+    const options = { target: ts.ScriptTarget.ES2022, module: ts.ModuleKind.ES2022 }
+    const { outputText } = ts.transpileModule(code, { compilerOptions: options })
+    writeFileSync(join(at, 'readme.js'), outputText)
+    run(process.execPath, ['readme.js'], at)
+  }
 }
 
 /** @param {string} tarball */
@@ -62,7 +78,9 @@ try {
       overrides: packages,
     }),
   )
-  run('npm', ['install', '--no-audit', '--no-fund', '--prefer-offline', '--loglevel=error'], folder)
+  // Nothing that we use needs a script at install time; onnxruntime-node would fetch what only GPUs need.
+  const quietly = ['--no-audit', '--no-fund', '--prefer-offline', '--ignore-scripts', '--loglevel=error']
+  run('npm', ['install', ...quietly], folder)
   for (const name of plugins) {
     const at = join(folder, 'plugins', name)
     const {
@@ -90,6 +108,7 @@ try {
       ],
       at,
     )
+    runReadme(at)
     if (name === scaffold) run('npm', ['pack', '--loglevel=error'], at)
   }
 } finally {
