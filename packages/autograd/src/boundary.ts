@@ -36,7 +36,15 @@ export function useOf(at: Boundary, path: ParameterPath, cotangent: Tensor, colu
     selects,
     path,
     ...(total && !columns && { total }),
-    ...(kronecker && { kronecker }),
+    ...(kronecker && {
+      kronecker: () => {
+        const other = kronecker()
+        return {
+          factors: other.factors,
+          place: (result: Tensor, lead: number) => pull(other.toOperand(result, lead), lead),
+        }
+      },
+    }),
     ...(fromOperand && {
       lay: (vector: Tensor) =>
         fromOperand(substitute([path.operand], new Map([[path.leaf, vector]]))[0] as Tensor),

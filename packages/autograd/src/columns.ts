@@ -5,6 +5,7 @@ import {
   formatShape,
   guard,
   mul,
+  placeholder,
   type Shape,
   sizeOf,
   square,
@@ -13,6 +14,7 @@ import {
   zeros,
 } from '@beyondgrad/tensor'
 import * as contraction from './contraction.ts'
+import { vjp } from './derivative.ts'
 import * as indexed from './indexed-contraction.ts'
 import {
   type KroneckerColumns,
@@ -20,7 +22,7 @@ import {
   kroneckerFactors,
   type KroneckerMode,
 } from './kronecker.ts'
-import { type Factors, materialized, multipliedOut, sumOf, type Use } from './use.ts'
+import { type Factors, materialized, multipliedOut, type PlacedFactors, sumOf, type Use } from './use.ts'
 
 /** Columns that arrive together, all weighted alike or each (column, sample) with a weight of its own. */
 export interface WeightedUse {
@@ -44,6 +46,11 @@ export interface Columns {
    * where they are not all of the curvature.
    */
   chunks(): readonly ColumnChunk[]
+  /**
+   * The same columns in the factors whose second moments `kroneckerFactors` gives. They differ from those of `chunks` for
+   * transposed convolutions, whose weight can be factored either way.
+   */
+  kroneckerChunks(): readonly ColumnChunk[]
   /** The diagonal of the curvature: Σ w P², as [...parameter.shape]. */
   sumOfSquares(): Tensor
   /** The same for every sample: Σ over columns of w P², as [N, ...parameter.shape]. */
@@ -65,6 +72,8 @@ export interface ColumnChunk {
   readonly weight: Tensor
   /** [...lead, layout of the factors] → [...lead, ...parameter.shape]. */
   place(result: Tensor, lead: number): Tensor
+  /** The transpose of `place` without leading axes: [...parameter.shape] → layout of the factors. */
+  lay(vector: Tensor): Tensor
 }
 
 /** Chunks of columns and parts that are diagonal, as what arrives at a parameter. */
@@ -108,11 +117,11 @@ export function columnsOf(
     },
     chunks: () => {
       demandColumns('chunks', false)
-      return single().map(({ use, weight }) => ({
-        factors: use.factors,
-        weight,
-        place: (result, lead) => use.place(result, lead),
-      }))
+      return single().map(({ use, weight }) => columnChunk(use, weight))
+    },
+    kroneckerChunks: () => {
+      demandColumns('kroneckerChunks', false)
+      return single().map(({ use, weight }) => columnChunk(use.kronecker?.() ?? use, weight))
     },
     kroneckerFactors: (mode) => {
       demandColumns('Kronecker factors', false)
@@ -126,6 +135,31 @@ export function columnsOf(
         0,
       )
     },
+  }
+}
+
+function columnChunk(use: PlacedFactors, weight: Tensor): ColumnChunk {
+  const { factors } = use
+  return {
+    factors,
+    weight,
+    place: (result, lead) => use.place(result, lead),
+    lay: (vector) => {
+      const result = placeholder(layoutShape(factors), 'float32', 'result')
+      return vjp(use.place(result, 0), [result], vector)[0]!
+    },
+  }
+}
+
+/** The layout of the factors of one column and sample: [G, O, I], [rows, E], or the operand's. */
+function layoutShape(factors: Factors): Shape {
+  switch (factors.kind) {
+    case 'outer':
+      return [...factors.cotangent.shape.slice(2, 4), factors.input.shape[2]!]
+    case 'indexed':
+      return [factors.rows, factors.cotangent.shape.at(-1)!]
+    case 'direct':
+      return factors.perSample.shape.slice(2)
   }
 }
 

@@ -74,7 +74,7 @@ export function kroneckerFactors(
   const table = chunks[0]?.use.factors
   if (table?.kind === 'indexed') return ofTable(chunks, table)
   const outer = chunks.flatMap(({ use, weight }) => {
-    const factors = use.kronecker?.() ?? use.factors
+    const { factors } = use.kronecker?.() ?? use
     return factors.kind === 'outer' ? [{ factors, weight }] : []
   })
   if (outer.length !== chunks.length || outer.length === 0) return { output: wholeBlock(chunks, name, shape) }

@@ -33,9 +33,15 @@ export interface DirectFactors {
 /** P for N samples (and V columns); what the layout of its last axes means for the parameter is the use's affair. */
 export type Factors = OuterFactors | IndexedFactors | DirectFactors
 
+/** Factors, and what their layout means for the parameter. */
+export interface PlacedFactors<F extends Factors = Factors> {
+  readonly factors: F
+  /** [...lead, factors' layout] → [...lead, ...parameter.shape]; `lead` axes come first. */
+  place(result: Tensor, lead: number): Tensor
+}
+
 /** One use of a parameter: factors in the operand's layout, and how to get from there to the parameter's. */
-export interface Use {
-  readonly factors: Factors
+export interface Use extends PlacedFactors {
   /** Equal for uses whose factors may be joined along the positions. */
   readonly layout: number
   /** Whether the operand's entries are entries of the parameter, each at most once: then squares may be placed. */
@@ -44,12 +50,10 @@ export interface Use {
   readonly path?: ParameterPath
   /** Σₙ P[n] in the factors' layout [G, O, I], by the op's own vjp, which an engine may have a better way for. */
   readonly total?: () => Tensor
-  /** The factors whose second moments are the Kronecker factors, where that is a matter of choice. Default: `factors`. */
-  readonly kronecker?: () => OuterFactors
+  /** The factors whose second moments are the Kronecker factors, where that is a matter of choice. Default: these. */
+  readonly kronecker?: () => PlacedFactors<OuterFactors>
   /** A vector [...parameter.shape] in the factors' layout [G, O, I]. */
   readonly lay?: (vector: Tensor) => Tensor
-  /** [...lead, factors' layout] → [...lead, ...parameter.shape]; `lead` axes come first. */
-  place(result: Tensor, lead: number): Tensor
 }
 
 /**

@@ -91,9 +91,18 @@ export function transposedConvolutionWeight(at: Boundary, cotangent: Tensor, col
     toOperand: (result, ahead) =>
       reshape(transposeLast(result), [...result.shape.slice(0, ahead), ...weight.shape]),
     kronecker: () => ({
-      kind: 'outer',
-      cotangent: byGroup(flatPositions(cotangent, lead), at, groups, lead),
-      input: byGroup(spreadWindows(x, geometry, planes.slice(1)), at, groups, 0),
+      factors: {
+        kind: 'outer',
+        cotangent: byGroup(flatPositions(cotangent, lead), at, groups, lead),
+        input: byGroup(spreadWindows(x, geometry, planes.slice(1)), at, groups, 0),
+      },
+      // [G, C / G, O / G · K]
+      toOperand: (result, ahead) => {
+        const head = result.shape.slice(0, ahead)
+        const split = reshape(result, [...head, groups, inner[0]!, out / groups, sizeOf(inner.slice(1))])
+        const order = [0, 2, 1, 3].map((i) => ahead + i)
+        return reshape(transpose(split, [...head.map((_, i) => i), ...order]), [...head, ...weight.shape])
+      },
     }),
     key: 5 + 8 * groups,
   }
