@@ -1,7 +1,7 @@
 // @ts-check
 /**
  * @file Tests the plugins under examples/plugins as their users have them: outside the workspace, with packed tarballs of
- * our packages and everything else from the registry. Arguments: a folder of tarballs (default: packs them first), or
+ * our packages and everything else from the registry; and what happens where two copies of them meet. Arguments: a folder of tarballs (default: packs them first), or
  * names of plugins after `--only`.
  */
 import { execFileSync } from 'node:child_process'
@@ -50,6 +50,7 @@ try {
   const files = readdirSync(tarballs)
     .filter((name) => name.endsWith('.tgz'))
     .map((name) => join(tarballs, name))
+  run(process.execPath, [join(import.meta.dirname, 'two-copies.js'), tarballs], root)
   const packages = Object.fromEntries(files.map((file) => [nameOf(file), `file:${file}`]))
   const plugins = readdirSync(join(root, 'examples/plugins'), { withFileTypes: true })
     .filter((entry) => entry.isDirectory() && (only.length === 0 || only.includes(entry.name)))

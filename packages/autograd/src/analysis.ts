@@ -10,6 +10,7 @@ import {
   formatShape,
   guard,
   isFloat,
+  isTensor,
   ones,
   placeholder,
   sizeOf,
@@ -76,6 +77,10 @@ const isLoss = (node: AnyTensor): boolean => lossOf(node) !== undefined
 
 /** Analyses a loss; throws where it is no number, depends on no parameter or is no linear combination of marked losses. */
 export function analyse(loss: Tensor, options: AnalysisOptions = {}): Analysis {
+  // A tensor of another protocol is told so.
+  if (!isTensor(loss)) {
+    throw new BeyondgradError('value', `backward: the loss must be a tensor, not ${typeof loss}`)
+  }
   if (sizeOf(loss.shape) !== 1) {
     throw new BeyondgradError(
       'shape',

@@ -156,6 +156,9 @@ describe('backward', () => {
     expect(() => backward(loss(), { other: { ...slope, protocol: 2 } as never })).toThrow(
       'extension "slope" speaks protocol 2, this copy of @beyondgrad/autograd protocol 1',
     )
+    const foreign = { shape: [], '~beyondgrad': 2 } as never
+    expect(() => backward(foreign, { slope })).toThrow(/this tensor speaks protocol 2, .* protocol 1/)
+    expect(() => backward(3 as never, { slope })).toThrow('backward: the loss must be a tensor, not number')
     const needs: Record<string, Quantity> = {}
     const circle = defineExtension({
       name: 'circle',

@@ -1,6 +1,6 @@
 /** @file Compiled functions: traced once per input signature, then run without building any graph. */
 import type { DType, HostArray, NDArray } from './dtype.ts'
-import { currentEngine, type Engine } from './engine.ts'
+import { type Engine, engineFor } from './engine.ts'
 import { BeyondgradError, ShapeError } from './errors.ts'
 import { requestedTensors, runStructure } from './evaluate.ts'
 import { hostData, placeholder } from './leaf.ts'
@@ -71,7 +71,7 @@ export function compile<A extends readonly AnyTensor[], R extends object>(
     }
     const { placeholders, structure, request } = trace
     const bound = new Map(placeholders.map((input, i) => [input, values[i]!.data]))
-    const engine = options.engine ?? currentEngine()
+    const engine = engineFor('compile', options.engine)
     // Asked now: a run that has to wait for its turn keeps the step that it was called for.
     const step = options.step?.() ?? 0
     const feeds = (): readonly HostArray[] => feedsOf(request, { arguments: bound, live: true, step }, engine)

@@ -42,15 +42,7 @@ export interface Engine {
 
 /** Makes an engine the current one; without one, the reference engine is used. Throws `engine` for anything else. */
 export function setEngine(engine: Engine | undefined): void {
-  if (engine !== undefined) {
-    const found = (engine as Partial<Engine>).protocol
-    if (found !== protocol || typeof engine.compile !== 'function') {
-      throw new BeyondgradError(
-        'engine',
-        `setEngine: expected an engine of protocol ${protocol}, got ${found === undefined ? typeof engine : `protocol ${String(found)}`}; call its factory, as in setEngine(onnxruntime())`,
-      )
-    }
-  }
+  if (engine !== undefined) checkEngine('setEngine', engine, 'setEngine(onnxruntime())')
   const state = shared()
   if (engine === undefined) delete state.engine
   else state.engine = engine
@@ -59,4 +51,20 @@ export function setEngine(engine: Engine | undefined): void {
 /** The engine that runs what names no other. */
 export function currentEngine(): Engine {
   return (shared().engine ??= referenceEngine())
+}
+
+/** The engine that the options of `what` name, else the current one. Throws `engine` for what is none. */
+export function engineFor(what: string, engine: Engine | undefined): Engine {
+  if (engine === undefined) return currentEngine()
+  checkEngine(what, engine, '{ engine: onnxruntime() }')
+  return engine
+}
+
+function checkEngine(what: string, engine: Engine, example: string): void {
+  const found = (engine as Partial<Engine> | null)?.protocol
+  if (found === protocol && typeof engine.compile === 'function') return
+  throw new BeyondgradError(
+    'engine',
+    `${what}: expected an engine of protocol ${protocol}, got ${found === undefined ? typeof engine : `protocol ${String(found)}`}; call its factory, as in ${example}`,
+  )
 }

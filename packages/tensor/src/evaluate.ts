@@ -1,6 +1,6 @@
 /** @file Evaluation: one execution for everything that is asked for. */
 import type { DType, HostArray, NDArray } from './dtype.ts'
-import { currentEngine, type Engine } from './engine.ts'
+import { type Engine, engineFor } from './engine.ts'
 import { cancelled } from './errors.ts'
 import { execute } from './executor.ts'
 import { tensor } from './leaf.ts'
@@ -68,7 +68,7 @@ export function evaluate<const T extends object>(
 }
 
 async function evaluateNow<const T extends object>(what: T, options: EvaluateOptions): Promise<Evaluated<T>> {
-  const engine = options.engine ?? currentEngine()
+  const engine = engineFor('evaluate', options.engine)
   const structure = structureOf(what)
   const request = requestOf(requestedTensors(structure))
   const binding = { live: false, step: options.step ?? 0 }

@@ -222,9 +222,15 @@ describe('the current engine', () => {
     expect(scope[Symbol.for('beyondgrad.1')]!.engine).toBe(engine)
   })
 
-  it('of another protocol is refused', () => {
-    const other = { ...watchedEngine(), protocol: 2 }
-    expect(() => setEngine(other as never)).toThrow(/expected an engine of protocol 1, got protocol 2/)
+  it('of another protocol is refused', async () => {
+    const other = { ...watchedEngine(), protocol: 2 } as never
+    expect(() => setEngine(other)).toThrow(/setEngine: expected an engine of protocol 1, got protocol 2/)
+    const x = tensor([1])
+    await expect(evaluate({ x }, { engine: other })).rejects.toThrow(
+      /evaluate: .* protocol 1, got protocol 2/,
+    )
+    const run = compile((y: Tensor) => y.add(1), { engine: other })
+    await expect(run(x)).rejects.toThrow(/compile: .* protocol 1, got protocol 2/)
   })
 
   it('may be another one at every call of a compiled function', async () => {
