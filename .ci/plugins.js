@@ -1,8 +1,8 @@
 // @ts-check
 /**
  * @file Tests the plugins under examples/plugins as their users have them: outside the workspace, with packed tarballs of
- * our packages and everything else from the registry; and what happens where two copies of them meet. Arguments: a folder of tarballs (default: packs them first), or
- * names of plugins after `--only`.
+ * our packages and everything else from the registry; and what happens where two copies of our packages meet. Arguments: a
+ * folder of tarballs (default: packs them first), or names of plugins after `--only`.
  */
 import { execFileSync } from 'node:child_process'
 import { cpSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'

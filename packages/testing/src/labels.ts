@@ -1,15 +1,18 @@
 /** @file Sample-axis labels against the taint interpreter. */
-import { type AxisLabel, findSampleAxes, type SampleAxis } from '@beyondgrad/autograd'
+import { type AxisLabel, findSampleAxes, ownRuleOf, type SampleAxis } from '@beyondgrad/autograd'
 import {
   type AnyTensor,
   expandPlainly,
   formatShape,
   type HostArray,
+  placeholder,
   rewrite,
   sizeOf,
   stridesOf,
+  substitute,
   type Tensor,
   topologicalOrder,
+  withInputs,
 } from '@beyondgrad/tensor'
 import { valuesOf } from './reference.ts'
 import { mostSamples, type Taint, taintsOf } from './taint.ts'
@@ -69,13 +72,12 @@ async function checkGraph(graph: LabelledGraph, samples: number, report: Counts)
   const outputs = wanted.slice(0, graph.outputs.length)
   const order = topologicalOrder(wanted)
   const axes = findSampleAxes(order, outputs, samples, graph.samples)
-  const results = await valuesOf(order)
-  const values = new Map<AnyTensor, HostArray>(order.map((node, i) => [node, results[i]!.data]))
+  const graphs = await interpretable(order)
   const starts = new Map<AnyTensor, Taint>()
   for (const node of order) {
     if (node.inputs.length === 0) starts.set(node, ownTaint(node, axes.of(node), samples))
   }
-  const taints = taintsOf(order, starts, samples, values)
+  const taints = taintsOf(graphs.order, starts, samples, graphs.values, graphs.standsFor)
   // Where an output is refused, nobody goes by the labels of what leads to it.
   const accepted = outputs.filter((output) => isLabel(axes.of(output)))
   for (const node of order) {
@@ -85,13 +87,43 @@ async function checkGraph(graph: LabelledGraph, samples: number, report: Counts)
     if (wrong !== undefined) throw new Error(`with ${samples} samples, op "${node.op.name}" ${wrong}`)
     // A label on what no sample has touched is a claim: row n serves sample n alone.
     const claimed = node.inputs.length > 0 && axis !== undefined && taint.every((mask) => mask === 0)
-    if (claimed) demandOwnRows(node, axis, order, accepted, samples, values)
+    if (claimed) demandOwnRows(node, axis, order, accepted, samples, graphs)
   }
   for (const output of accepted) {
     const wrong = firstForeign(taints.get(output)!, output, rows, samples)
     if (wrong !== undefined)
       throw new Error(`with ${samples} samples, axis 0 of an output doesn't count them: ${wrong}`)
   }
+}
+
+/** What the taint interpreter takes: the nodes, and next to ops that bring rules what they stand for. */
+interface Interpretable {
+  readonly order: readonly AnyTensor[]
+  readonly values: ReadonlyMap<AnyTensor, HostArray>
+  readonly standsFor: ReadonlyMap<AnyTensor, AnyTensor>
+}
+
+async function interpretable(nodes: readonly AnyTensor[]): Promise<Interpretable> {
+  const standsFor = new Map<AnyTensor, AnyTensor>()
+  const order = new Set<AnyTensor>()
+  for (const node of nodes) {
+    if (node.op.family === 'composite') {
+      const meaning = meaningOf(node)
+      standsFor.set(node, meaning)
+      for (const part of topologicalOrder([meaning])) order.add(part)
+    }
+    order.add(node)
+  }
+  const all = [...order]
+  const results = await valuesOf(all)
+  return { order: all, values: new Map(all.map((node, i) => [node, results[i]!.data])), standsFor }
+}
+
+/** A composite in primitives, over its own inputs. */
+function meaningOf(node: AnyTensor): AnyTensor {
+  const stands = node.inputs.map(({ shape, dtype }, i) => placeholder(shape, dtype, `input ${i}`))
+  const [plain] = withoutComposites([expandPlainly(withInputs(node, stands))], () => false)
+  return substitute([plain!], new Map(stands.map((stand, i) => [stand, node.inputs[i]!])))[0]!
 }
 
 const isLabel = (axis: SampleAxis): axis is AxisLabel => axis !== undefined && 'axis' in axis
@@ -106,13 +138,13 @@ function demandOwnRows(
   order: readonly AnyTensor[],
   outputs: readonly AnyTensor[],
   samples: number,
-  values: ReadonlyMap<AnyTensor, HostArray>,
+  graphs: Interpretable,
 ): void {
   const before = order.slice(0, order.indexOf(node))
   const known = new Map<AnyTensor, Taint>(before.map((x) => [x, new Int32Array(sizeOf(x.shape))]))
   known.set(node, ownTaint(node, axis, samples))
   for (const leaf of order) if (leaf.inputs.length === 0) known.set(leaf, new Int32Array(sizeOf(leaf.shape)))
-  const reached = taintsOf(order, known, samples, values)
+  const reached = taintsOf(graphs.order, known, samples, graphs.values, graphs.standsFor)
   for (const output of outputs) {
     const wrong = firstForeign(reached.get(output)!, output, rows, samples)
     if (wrong === undefined) continue
@@ -169,9 +201,15 @@ function ownTaint(node: AnyTensor, axis: SampleAxis, samples: number): Taint {
   return taint.map((_, index) => 1 << sampleAt(index, node, axis, samples))
 }
 
-function withoutComposites<T extends AnyTensor>(outputs: readonly T[]): T[] {
+/** In primitives, and in composites that bring rules of their own: labels of these are looked at, too. */
+function withoutComposites<T extends AnyTensor>(
+  outputs: readonly T[],
+  keeps: (node: AnyTensor) => boolean = (node) => ownRuleOf(node) !== undefined,
+): T[] {
   return rewrite(outputs, (node) =>
-    node.op.family === 'composite' ? withoutComposites([expandPlainly(node)])[0]! : node,
+    node.op.family === 'composite' && !keeps(node)
+      ? withoutComposites([expandPlainly(node)], keeps)[0]!
+      : node,
   ) as T[]
 }
 

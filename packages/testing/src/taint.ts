@@ -16,18 +16,25 @@ export const mostSamples = 30
 /**
  * Taints of all nodes from those of some; leaves without one depend on no sample.
  *
- * @param order inputs before users, without composites
+ * @param order inputs before users; of composites only those that stand for something
  * @param values of all nodes; only ops that are not known here look at them
+ * @param standsFor composites and what they are, which comes before them in the order
  */
 export function taintsOf(
   order: readonly AnyTensor[],
   known: ReadonlyMap<AnyTensor, Taint>,
   samples: number,
   values: ReadonlyMap<AnyTensor, HostArray>,
+  standsFor: ReadonlyMap<AnyTensor, AnyTensor>,
 ): Map<AnyTensor, Taint> {
   const taints = new Map(known)
   for (const node of order) {
     if (taints.has(node)) continue
+    const meaning = standsFor.get(node)
+    if (meaning !== undefined) {
+      taints.set(node, taints.get(meaning)!)
+      continue
+    }
     const inputs = node.inputs.map((input) => taints.get(input)!)
     const untouched = inputs.every((taint) => taint.every((mask) => mask === 0))
     taints.set(node, untouched ? new Int32Array(sizeOf(node.shape)) : flow(node, inputs, samples, values))

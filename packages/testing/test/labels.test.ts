@@ -1,8 +1,9 @@
-import { type Parameter, parameter } from '@beyondgrad/autograd'
+import { defineOp, labelRules, type Parameter, parameter, type Rule } from '@beyondgrad/autograd'
 import {
   add,
   concat,
   expand,
+  flip,
   matmul,
   neg,
   reshape,
@@ -177,5 +178,32 @@ describe('checkLabels', () => {
       return mislabelled(tanh(own))
     }
     await expect(checkLabels(graph)).rejects.toThrow(/"tanh" \[2\] is shared, and labelled as if each sample/)
+  })
+})
+
+describe('ops that bring rules', () => {
+  /** x backwards along an axis, in two steps so that the expansion has nodes of its own. */
+  const backwards = (labels: Rule['labels']) => {
+    const node = defineOp({
+      name: 'test:backwards',
+      expand: ([x], { axis }) => softmax(flip(x!, [axis as number]), -1),
+      rule: { labels, curvature: 'unknown', vjp: (_node, g) => [g] },
+    })
+    return (x: Tensor, axis: number) => node([x], { axis })
+  }
+  const x = (samples: number): Tensor => randomTensor([samples, 3, 2], numbers(3))
+
+  it('are looked at, and pass with the right labels', async () => {
+    const op = backwards(labelRules.scanLabels)
+    const report = await checkLabels((samples) => tanh(op(op(tanh(x(samples)), 1), 1)))
+    // The input, two tanh, and the two ops themselves, for four numbers of samples.
+    expect(report).toEqual({ labelled: 20, shared: 0, mixed: 0, falseAlarms: 0, opaque: 0 })
+  })
+
+  it('and are told where a label is wrong', async () => {
+    const op = backwards(labelRules.broadcastLabels)
+    await expect(checkLabels((samples) => op(tanh(x(samples)), 0))).rejects.toThrow(
+      /op "test:backwards" has the label \(axis 0, .* depends on sample/,
+    )
   })
 })
