@@ -36,7 +36,12 @@ export function useOf(at: Boundary, path: ParameterPath, cotangent: Tensor, colu
     selects,
     path,
     ...(total && !columns && { total }),
-    ...(kronecker && { kronecker }),
+    ...(kronecker && {
+      kronecker: {
+        factors: kronecker.factors,
+        place: (result, lead) => pull(kronecker.toOperand(result, lead), lead),
+      },
+    }),
     ...(fromOperand && {
       lay: (vector: Tensor) =>
         fromOperand(substitute([path.operand], new Map([[path.leaf, vector]]))[0] as Tensor),

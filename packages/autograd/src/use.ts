@@ -44,8 +44,11 @@ export interface Use {
   readonly path?: ParameterPath
   /** Σₙ P[n] in the factors' layout [G, O, I], by the op's own vjp, which an engine may have a better way for. */
   readonly total?: () => Tensor
-  /** The factors whose second moments are the Kronecker factors, where that is a matter of choice. Default: `factors`. */
-  readonly kronecker?: () => OuterFactors
+  /** The factors whose second moments are the Kronecker factors, where that is a matter of choice. Default: `factors`, `place`. */
+  readonly kronecker?: {
+    readonly factors: () => OuterFactors
+    place(result: Tensor, lead: number): Tensor
+  }
   /** A vector [...parameter.shape] in the factors' layout [G, O, I]. */
   readonly lay?: (vector: Tensor) => Tensor
   /** [...lead, factors' layout] → [...lead, ...parameter.shape]; `lead` axes come first. */

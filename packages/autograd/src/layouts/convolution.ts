@@ -90,11 +90,20 @@ export function transposedConvolutionWeight(at: Boundary, cotangent: Tensor, col
     fromOperand: windowsOut,
     toOperand: (result, ahead) =>
       reshape(transposeLast(result), [...result.shape.slice(0, ahead), ...weight.shape]),
-    kronecker: () => ({
-      kind: 'outer',
-      cotangent: byGroup(flatPositions(cotangent, lead), at, groups, lead),
-      input: byGroup(spreadWindows(x, geometry, planes.slice(1)), at, groups, 0),
-    }),
+    kronecker: {
+      factors: () => ({
+        kind: 'outer',
+        cotangent: byGroup(flatPositions(cotangent, lead), at, groups, lead),
+        input: byGroup(spreadWindows(x, geometry, planes.slice(1)), at, groups, 0),
+      }),
+      // [G, C / G, O / G · K] → [O, C / G, ...kernel]
+      toOperand: (result, ahead) => {
+        const [front, channels, kernel] = [result.shape.slice(0, ahead), inner[0]!, sizeOf(inner.slice(1))]
+        const open = reshape(result, [...front, groups, channels, out / groups, kernel])
+        const axes = [0, 2, 1, 3].map((axis) => ahead + axis)
+        return reshape(transpose(open, [...front.keys(), ...axes]), [...front, ...weight.shape])
+      },
+    },
     key: 5 + 8 * groups,
   }
 }

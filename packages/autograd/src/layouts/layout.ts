@@ -22,7 +22,10 @@ export interface Layout {
   readonly fromOperand?: (x: Tensor) => Tensor
   /** Σ over samples in the layout of the factors, by the op's own rule. */
   readonly total?: () => Tensor
-  /** The factors whose second moments are the Kronecker factors. Default: `factors`. */
-  readonly kronecker?: () => OuterFactors
+  /** The factors whose second moments are the Kronecker factors, and their layout. Default: `factors`, `toOperand`. */
+  readonly kronecker?: {
+    readonly factors: () => OuterFactors
+    readonly toOperand: (result: Tensor, lead: number) => Tensor
+  }
   readonly key: number
 }
