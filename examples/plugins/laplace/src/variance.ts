@@ -23,6 +23,8 @@ export function PosteriorVariance(options: PosteriorVarianceOptions = {}): Exten
     name: 'posterior-variance',
     options: { priorPrecision, repeats },
     flow: ggnFlow(),
+    // The scale of the loss is taken out.
+    degree: 0,
     parameter: ({ contribution, context }) =>
       contribution.sumOfSquares().div(context.lossScale).mul(repeats).add(priorPrecision).pow(-1),
   })
