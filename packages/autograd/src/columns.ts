@@ -21,6 +21,7 @@ import {
   type KroneckerFactors,
   kroneckerFactors,
   type KroneckerMode,
+  placeKronecker,
 } from './kronecker.ts'
 import { type Factors, materialized, multipliedOut, type PlacedFactors, sumOf, type Use } from './use.ts'
 
@@ -57,6 +58,11 @@ export interface Columns {
   sampleSquares(): Tensor
   /** The block as a Kronecker product, or exactly where it is that of a bias or a scale. Throws `unsupported` as `materialize`. */
   kroneckerFactors(mode: KroneckerMode): KroneckerFactors
+  /**
+   * Which entry of the parameter is which row of the factors: what is said of each entry in their order – [...lead, G, O, I], with
+   * G = 1 where there are no groups, or [...lead, size] where there is only `output` – as [...lead, ...parameter.shape].
+   */
+  placeKronecker(result: Tensor, lead: number): Tensor
   /**
    * √w P: [V, N, ...parameter.shape], so that the curvature is Σ P Pᵀ. Throws `unsupported` where that would not be all
    * (an exact Hessian); a negative scale of the loss, which has no root, fails at the run with a `DataError`.
@@ -126,6 +132,10 @@ export function columnsOf(
     kroneckerFactors: (mode) => {
       demandColumns('Kronecker factors', false)
       return kroneckerFactors(single(), mode, name, shape)
+    },
+    placeKronecker: (result, lead) => {
+      demandColumns('Kronecker factors', false)
+      return placeKronecker(single(), shape, result, lead)
     },
     materialize: () => {
       demandColumns('materialize', true)

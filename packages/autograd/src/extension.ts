@@ -38,7 +38,14 @@ export interface Context {
   readonly parameters: readonly Parameter[]
 }
 
-/** How the results of batches combine to that of the whole. */
+/** The result of α > 0 times the loss is αᵈ times as large; 'none': no power of it. */
+export type Degree = 0 | 0.5 | 1 | 2 | 'none'
+
+/**
+ * How the results of batches combine to that of the whole, each of its share of the whole's loss: under "mean", the loss of n of N
+ * samples counts n / N times, and so its result (n / N)ᵈ times, d being the degree. 'concat' joins along the first axis, 'mean' weighs
+ * by n.
+ */
 export type Merge<R> =
   'sum' | 'mean' | 'concat' | ((parts: readonly { readonly result: R; readonly n: number }[]) => R)
 
@@ -57,8 +64,8 @@ export interface ExtensionSpec<N extends Extensions, A, P, R> {
   readonly needs?: N
   /** What arrives at each parameter. */
   readonly flow: Flow<A>
-  /** The result of α times the loss is α or α² times as large. Default: 1. For whoever adds up batches, as is `merge`. */
-  readonly degree?: 1 | 2
+  /** How the result scales with the loss. Default: 1. For whoever adds up batches, as is `merge`. */
+  readonly degree?: Degree
   /** Default: results of batches can't be combined. `backward` itself sees one batch, and looks at neither. */
   readonly merge?: Merge<R>
   /** Called once for each parameter, with all its uses joined. */
@@ -83,7 +90,7 @@ export interface ErasedSpec {
   readonly identity: string | undefined
   readonly needs: Extensions
   readonly flow: Flow<unknown>
-  readonly degree: 1 | 2
+  readonly degree: Degree
   readonly merge: unknown
   parameter(at: {
     readonly contribution: unknown

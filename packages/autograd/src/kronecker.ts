@@ -73,11 +73,8 @@ export function kroneckerFactors(
 ): KroneckerFactors {
   const table = chunks[0]?.use.factors
   if (table?.kind === 'indexed') return ofTable(chunks, table)
-  const outer = chunks.flatMap(({ use, weight }) => {
-    const { factors } = use.kronecker?.() ?? use
-    return factors.kind === 'outer' ? [{ factors, weight }] : []
-  })
-  if (outer.length !== chunks.length || outer.length === 0) return { output: wholeBlock(chunks, name, shape) }
+  const outer = outerFactors(chunks)
+  if (outer === undefined) return { output: wholeBlock(chunks, name, shape) }
   const { input } = outer[0]!.factors
   const { groups, inner } = { groups: input.shape[1]!, inner: input.shape[2]! }
   if (outer[0]!.factors.cotangent.shape[3]! * groups * inner !== sizeOf(shape)) {
@@ -87,6 +84,37 @@ export function kroneckerFactors(
     )
   }
   return { output: plain(outputFactor(outer, mode)), input: plain(inputFactor(input, mode)) }
+}
+
+/** The factors of every chunk; undefined where one has none, so that the whole block is known instead. */
+function outerFactors(
+  chunks: readonly KroneckerColumns[],
+): readonly { readonly factors: OuterFactors; readonly weight: Tensor }[] | undefined {
+  const outer = chunks.flatMap(({ use, weight }) => {
+    const { factors } = use.kronecker?.() ?? use
+    return factors.kind === 'outer' ? [{ factors, weight }] : []
+  })
+  return outer.length < chunks.length || outer.length === 0 ? undefined : outer
+}
+
+/**
+ * What is said of each entry in the order of the factors – [...lead, G, O, I], or [...lead, size] where there is only `output` – in
+ * the layout of the parameter.
+ */
+export function placeKronecker(
+  chunks: readonly KroneckerColumns[],
+  shape: readonly number[],
+  result: Tensor,
+  lead: number,
+): Tensor {
+  const front = result.shape.slice(0, lead)
+  const use = chunks[0]?.use
+  if (use?.factors.kind === 'indexed') {
+    const rows = transposeLast(reshape(result, [...front, -1, use.factors.rows]))
+    return use.place(rows, lead)
+  }
+  if (use === undefined || outerFactors(chunks) === undefined) return reshape(result, [...front, ...shape])
+  return (use.kronecker?.() ?? use).place(result, lead)
 }
 
 /** One-hot inputs: A is diagonal, and positions are as if they were samples in every mode. */

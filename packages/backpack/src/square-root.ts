@@ -13,6 +13,7 @@ export function SqrtGGN(): Extension<ParameterMap<Tensor>> {
   return defineExtension({
     name: 'sqrt-ggn',
     options: {},
+    degree: 0.5,
     flow: ggnFlow(),
     parameter: ({ contribution }) => contribution.materialize(),
   })
@@ -25,6 +26,7 @@ export function SqrtGGNMC(options: MonteCarloOptions = {}): Extension<ParameterM
   return defineExtension({
     name: 'sqrt-ggn-mc',
     options: { samples, seed },
+    degree: 0.5,
     flow: ggnFlow({ samples, seed }),
     parameter: ({ contribution }) => contribution.materialize(),
   })

@@ -118,7 +118,7 @@ describe.each(networks)('$name', (network) => {
       await quantitiesOf(problem(), extensions, { alpha }),
     ]
     for (const key of Object.keys(extensions) as (keyof typeof extensions)[]) {
-      const factor = alpha ** extensions[key]['~spec'].degree
+      const factor = alpha ** (extensions[key]['~spec'].degree as number)
       expectAll(scaled[key], (name) => one[key].get(name).data.map((x) => x * factor), key)
     }
   })
@@ -213,7 +213,7 @@ describe('5 and 7', () => {
     const extensions = { ...firstOrder, ggn: DiagGGN(), hessian: DiagHessian() }
     const [ofMean, ofSum] = [await quantitiesOf(mean!, extensions), await quantitiesOf(sum!, extensions)]
     for (const key of Object.keys(extensions) as (keyof typeof extensions)[]) {
-      const factor = (samples * 2) ** extensions[key]['~spec'].degree
+      const factor = (samples * 2) ** (extensions[key]['~spec'].degree as number)
       expectAll(ofSum[key], (name) => ofMean[key].get(name).data.map((x) => x * factor), key)
     }
   })

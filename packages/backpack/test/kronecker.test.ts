@@ -1,11 +1,22 @@
 /** @file Kronecker factors and square roots against goldens, dense blocks and where they are exact. */
-import { backward, type KroneckerFactors, mseLoss, type Parameter } from '@beyondgrad/autograd'
+import {
+  backward,
+  defineExtension,
+  type Extension,
+  ggnFlow,
+  type KroneckerFactors,
+  type Module,
+  mseLoss,
+  type Parameter,
+  type ParameterMap,
+} from '@beyondgrad/autograd'
 import { onnxruntime } from '@beyondgrad/engine-onnxruntime'
-import { Conv2d, Flatten, Linear, moduleOf, Sequential } from '@beyondgrad/nn'
+import { Conv2d, ConvTranspose1d, Flatten, Linear, moduleOf, Sequential } from '@beyondgrad/nn'
 import {
   cast,
   type Engine,
   gather,
+  iota,
   evaluate,
   type Evaluated,
   type NDArray,
@@ -216,6 +227,92 @@ describe('where Kronecker factors are exact', () => {
     close(drawn![1].input!.data, exact![1].input!.data)
   })
 })
+
+/** Factors, and for every entry of the parameter which row of B ⊗ A it is. */
+const placed: Extension<ParameterMap<{ readonly factors: KroneckerFactors; readonly rows: Tensor }>> =
+  defineExtension({
+    name: 'placed',
+    flow: ggnFlow(),
+    parameter: ({ contribution }) => {
+      const factors = contribution.kroneckerFactors('expand')
+      const { output, input } = factors
+      const [groups, out] = output.shape.length === 3 ? output.shape : [1, output.shape[0]!]
+      const size = input === undefined ? [out!] : [groups!, out!, input.shape.at(-1)!]
+      const rows = contribution.placeKronecker(cast(reshape(iota(sizeOf(size)), size), 'float32'), 0)
+      return { factors, rows }
+    },
+  })
+
+/** One-sample networks whose weights are laid out in every way there is; one position each. */
+const layouts: readonly { readonly name: string; readonly model: () => Module }[] = [
+  { name: 'a weight [O, I]', model: () => Linear(3, 3, { seed: 1 }) },
+  {
+    name: 'a weight [I, O]',
+    model: () => {
+      const w = weight('w', [3, 3])
+      return of([w], (x) => x.matmul(w.value))
+    },
+  },
+  {
+    name: 'a transposed convolution in groups',
+    model: () =>
+      Sequential(
+        Linear(3, 4, { seed: 2 }),
+        moduleOf((x: Tensor) => x.reshape([-1, 4, 1])),
+        ConvTranspose1d(4, 4, 1, { groups: 2, seed: 3 }),
+        Flatten(),
+      ),
+  },
+  {
+    name: 'a table',
+    model: () => {
+      const table = weight('table', [2, 2])
+      const read = (x: Tensor): Tensor => gather(table.value, cast(x.slice(1, 0, 1).mul(0).add(1), 'int32'))
+      return of([table], (x) => reshape(read(x), [x.shape[0]!, 2]))
+    },
+  },
+]
+
+describe('placeKronecker says which entry of the parameter is which row', () => {
+  it.each(layouts)('$name', async ({ model }) => {
+    const net = model()
+    const inputs = data('x', [1, 3])
+    const targets = data('y', net(inputs).shape as number[])
+    const problem = { model: net, loss: mseLoss, inputs, targets }
+    const { result } = await evaluate(backward(mseLoss(net(inputs), targets), { result: placed }), { engine })
+    const at = await bruteForce(problem)
+    for (const [parameter, { factors, rows }] of result) {
+      const block = denseGroups(factors)
+      const size = rows.data.length
+      expect(rows.shape).toEqual(parameter.shape)
+      const found = Float64Array.from({ length: size * size }, (_, i) => {
+        return block[rows.data[Math.floor(i / size)]! * size + rows.data[i % size]!]!
+      })
+      close(found, (await at.ggn(parameter)).data)
+    }
+  })
+})
+
+/** B ⊗ A of every group on the diagonal; a table's A is a diagonal. */
+function denseGroups({ output, input }: Factors): Float64Array {
+  const groups = output.shape.length === 3 ? output.shape[0]! : 1
+  const [o, i] = [output.shape.at(-1)!, input?.shape.at(-1) ?? 1]
+  const size = groups * o * i
+  const result = new Float64Array(size * size)
+  for (let p = 0; p < size; p++) {
+    for (let q = 0; q < size; q++) {
+      const [g, h] = [p, q].map((row) => Math.floor(row / (o * i)))
+      if (g !== h) continue
+      const [a, b] = [p, q].map((row) => Math.floor(row / i) % o)
+      const [c, d] = [p % i, q % i]
+      const table = input?.shape.length === 1
+      const right =
+        input === undefined ? 1 : table ? Number(c === d) * input.data[c]! : input.data[(g! * i + c) * i + d]!
+      result[p * size + q] = output.data[(g! * o + a!) * o + b!]! * right
+    }
+  }
+  return result
+}
 
 describe('what has no Kronecker factors says so', () => {
   it('a part of a parameter', () => {

@@ -13,6 +13,7 @@ import {
 import { type BruteForce, bruteForce, type Problem } from './brute-force.ts'
 import { demandClose, type NumberArray, type Tolerance } from './close.ts'
 import type { Definition } from './definitions.ts'
+import { checkLaws } from './laws.ts'
 import { reference } from './reference.ts'
 
 export interface ExtensionCheck<T extends AnyTensor> extends Problem<T>, Tolerance {
@@ -23,7 +24,11 @@ export interface ExtensionCheck<T extends AnyTensor> extends Problem<T>, Toleran
   readonly backward?: BackwardOptions | undefined
 }
 
-/** Checks an extension with one tensor for each parameter against its definition; throws with the first difference. */
+/**
+ * Checks an extension with one tensor for each parameter against its definition, and against what it says of itself: that it scales
+ * with the loss by its `degree`, and that results of parts of the batch combine by its `merge` (unless numbers are drawn). Throws with the
+ * first difference.
+ */
 export async function checkExtension<T extends AnyTensor>(
   extension: Extension<ParameterMap<Tensor>>,
   check: ExtensionCheck<T>,
@@ -38,6 +43,8 @@ export async function checkExtension<T extends AnyTensor>(
       }
     },
   })
+  const engine = check.engine ?? reference
+  await checkLaws(extension, check, { ...tolerancesOf(check), engine, backward: check.backward })
 }
 
 /** Throws unless an array holds the expected numbers; `what` says which one it is. */
@@ -56,7 +63,8 @@ export async function checkResult<T extends AnyTensor, R>(
   extension: Extension<R>,
   check: ResultCheck<T, R>,
 ): Promise<void> {
-  const { model, loss, inputs, targets, engine = reference, rtol = 1e-8, atol = 1e-10 } = check
+  const { model, loss, inputs, targets, engine = reference } = check
+  const tolerance = tolerancesOf(check)
   const whole = loss(model(inputs), targets)
   const { result } = await evaluate(backward(whole, { result: extension }, check.backward), { engine })
   const demand: Demand = (what, found, expected) => {
@@ -65,7 +73,9 @@ export async function checkResult<T extends AnyTensor, R>(
         `${extension.name} ${what}: ${found.data.length} numbers don't fill ${formatShape(found.shape)}`,
       )
     }
-    demandClose(`${extension.name} ${what}`, found.data, expected, found.shape, { rtol, atol })
+    demandClose(`${extension.name} ${what}`, found.data, expected, found.shape, tolerance)
   }
   await check.compare(result, await bruteForce(check), demand)
 }
+
+const tolerancesOf = ({ rtol = 1e-8, atol = 1e-10 }: Tolerance): Required<Tolerance> => ({ rtol, atol })

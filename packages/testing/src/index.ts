@@ -13,6 +13,7 @@ export {
   type ExtensionCheck,
   type ResultCheck,
 } from './extension.ts'
+export { checkFlow, type FlowCheck, type FlowReport, type FlowView } from './flow.ts'
 export { checkLabels, type LabelledGraph, type LabelOptions, type LabelReport } from './labels.ts'
 export {
   jumping,
