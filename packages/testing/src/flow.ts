@@ -134,7 +134,7 @@ function sameFlow<A>(make: () => Flow<A>): Flow<A> {
 /** The views of two extensions that ride on a flow together. */
 function riding<T extends AnyTensor, A>(
   flow: Flow<A>,
-  { view, backward: options }: FlowCheck<T, A>,
+  check: FlowCheck<T, A>,
   loss: Tensor,
 ): readonly [Views, Views] {
   let runs = 0
@@ -157,10 +157,10 @@ function riding<T extends AnyTensor, A>(
         if (contribution === undefined || contribution === null) {
           throw new Error(`flow "${flow.name}": delivers nothing at parameter "${parameter.name}"`)
         }
-        return samplesFirst(view(contribution, parameter))
+        return samplesFirst(check.view(contribution, parameter))
       },
     })
-  const { a, b } = backward(loss, { a: rider('check-flow a'), b: rider('check-flow b') }, options)
+  const { a, b } = backward(loss, { a: rider('check-flow a'), b: rider('check-flow b') }, check.backward)
   if (runs !== 1) throw new Error(`flow "${flow.name}": was run ${runs} times for two extensions`)
   return [a, b]
 }
