@@ -218,8 +218,8 @@ function factorsOf(
   const features = matrix.shape[0]!
   const use = (rows: Tensor): Use => useOf(entrance, path, everySample(rows, node, samples), true)
   const [left, right] = [use(eye(features)), use(matrix)]
-  const factors = left.kronecker?.() ?? left.factors
-  const others = right.kronecker?.() ?? right.factors
+  const { factors } = left.kronecker?.() ?? left
+  const { factors: others } = right.kronecker?.() ?? right
   if (factors.kind !== 'outer' || others.kind !== 'outer') {
     const size = sizeOf(shape)
     const flat = (each: Use): Tensor =>
