@@ -53,7 +53,12 @@ try {
   run(process.execPath, [join(import.meta.dirname, 'two-copies.js'), tarballs], root)
   const packages = Object.fromEntries(files.map((file) => [nameOf(file), `file:${file}`]))
   const plugins = readdirSync(join(root, 'examples/plugins'), { withFileTypes: true })
-    .filter((entry) => entry.isDirectory() && (only.length === 0 || only.includes(entry.name)))
+    .filter(
+      (entry) =>
+        entry.isDirectory() &&
+        entry.name !== 'node_modules' &&
+        (only.length === 0 || only.includes(entry.name)),
+    )
     .map(({ name }) => name)
   cpSync(join(root, 'examples/plugins'), join(folder, 'plugins'), {
     recursive: true,
