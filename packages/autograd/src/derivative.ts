@@ -12,6 +12,7 @@ import {
   reshape,
   sizeOf,
   type Tensor,
+  transposeLast,
   zeros,
 } from '@beyondgrad/tensor'
 import { parametersOf } from './dependence.ts'
@@ -76,15 +77,33 @@ export function gradient(loss: Tensor, of?: Inputs): Tensor[] | ParameterMap<Ten
   return namedMap(found.map(([parameter, leaf], i) => [parameter, results[i] ?? zeros(leaf.shape)] as const))
 }
 
-/** The Jacobian of `output` with respect to `input`: [...output.shape, ...input.shape]. One vjp a row, lifted. */
-export function jacobian(output: Tensor, input: AnyTensor): Tensor {
-  const rows = sizeOf(output.shape)
-  const one = placeholder(output.shape, 'float32', 'cotangent')
-  const [row] = vjp(output, [input], one)
-  const units = reshape(eye(rows), [rows, ...output.shape])
-  const { results, isBatched } = lift([row!], new Map([[one, units]]), rows)
-  const stacked = isBatched[0] ? (results[0] as Tensor) : zeros([rows, ...input.shape])
-  return reshape(stacked, [...output.shape, ...input.shape])
+export interface JacobianOptions {
+  /**
+   * 'rows': one vjp for each entry of the output; 'columns': one jvp for each entry of the input. Default: the fewer of the two.
+   */
+  readonly by?: 'rows' | 'columns'
+}
+
+/** The Jacobian of `output` with respect to `input`: [...output.shape, ...input.shape]. All vjps, or jvps, are one, lifted. */
+export function jacobian(output: Tensor, input: AnyTensor, options: JacobianOptions = {}): Tensor {
+  const [rows, columns] = [sizeOf(output.shape), sizeOf(input.shape)]
+  const { by = rows <= columns ? 'rows' : 'columns' } = options
+  const shape = [...output.shape, ...input.shape]
+  if (by === 'rows') {
+    const one = placeholder(output.shape, 'float32', 'cotangent')
+    const [row] = vjp(output, [input], one)
+    return reshape(lifted(row!, one, rows), shape)
+  }
+  const one = placeholder(input.shape, 'float32', 'tangent')
+  const transposed = reshape(lifted(jvp(output, [input], [one]), one, columns), [columns, rows])
+  return reshape(transposeLast(transposed), shape)
+}
+
+/** A linear function of `one`, for every unit vector: [count, ...result.shape]. */
+function lifted(result: Tensor, one: Tensor, count: number): Tensor {
+  const units = reshape(eye(count), [count, ...one.shape])
+  const { results, isBatched } = lift([result], new Map([[one, units]]), count)
+  return isBatched[0] ? (results[0] as Tensor) : zeros([count, ...result.shape])
 }
 
 /**

@@ -126,6 +126,28 @@ describe('products with derivatives', () => {
     expect(jacobian(s, a).shape).toEqual([1, 2, 3])
   })
 
+  it('jacobian is the same by rows, by columns, and by default', async () => {
+    const wide = matmul(matmul(tensor([[0.3, -0.2]]), w.value).tanh(), v.value)
+    for (const input of [w.value, v.value]) {
+      const [rows, columns, either] = await Promise.all([
+        list(jacobian(wide, input, { by: 'rows' })),
+        list(jacobian(wide, input, { by: 'columns' })),
+        list(jacobian(wide, input)),
+      ])
+      rows.forEach((value, i) => expect(columns[i]).toBeCloseTo(value, 12))
+      expect(either).toEqual(rows)
+      expect(rows.some((value) => value !== 0)).toBe(true)
+    }
+    const few = tensor([0.5])
+    const many = few.mul(tensor([1, 2, 3])).tanh()
+    const [columns, rows] = await Promise.all([
+      list(jacobian(many, few)),
+      list(jacobian(many, few, { by: 'rows' })),
+    ])
+    columns.forEach((value, i) => expect(value).toBeCloseTo(rows[i]!, 12))
+    expect(await list(jacobian(zeros([2]), few, { by: 'columns' }))).toEqual([0, 0])
+  })
+
   it('hvp is the Hessian times a vector, for several inputs jointly', async () => {
     const [p, q] = [tensor([1, 2]), tensor([3, 4])]
     const loss = mul(square(p), q).sum()
