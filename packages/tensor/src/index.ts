@@ -12,7 +12,14 @@ export * from './compositions/pooling.ts'
 export * from './compositions/resize.ts'
 export * from './compositions/softmax.ts'
 export { type DataOf, type DType, dtypeOf, type HostArray, isFloat, type NDArray } from './dtype.ts'
-export * from './engine.ts'
+export {
+  currentEngine,
+  type Engine,
+  type Executable,
+  type Graph,
+  type RunOptions,
+  setEngine,
+} from './engine.ts'
 export * from './errors.ts'
 export { liveBytes, workOf } from './cost.ts'
 export { evaluate, type EvaluateOptions, hold } from './evaluate.ts'
