@@ -2,6 +2,7 @@
  * @file The tests of Node once more, on all backends of a browser. What concerns integers of 32 bits, NaN and infinity, and all of
  * indexing, runs on the processor's; goldens need files.
  */
+import './fixed-cases.ts'
 import * as tf from '@tensorflow/tfjs-core'
 import { expect, it } from 'vitest'
 import { backends } from './backends.ts'

@@ -5,6 +5,7 @@ import {
   cast,
   concat,
   constant,
+  type DType,
   evaluate,
   intTensor,
   matmul,
@@ -49,6 +50,15 @@ describe.each(backends)('ops on $name', ({ engine, graphics, cases }) => {
       ),
       runs,
     ))
+
+  it('moves numbers, integers and truth values along eight axes none of which stays beside its neighbour', async () => {
+    const x = numbers([2, 1, 2, 2, 2, 2, 2, 2], 1)
+    const apart = [7, 5, 3, 0, 2, 4, 6, 1]
+    await expectAgreement(
+      engine,
+      [x, cast(x, 'int32'), ops.greater(x, 0)].map((y) => ops.transpose<DType>(y, apart)),
+    )
+  })
 
   it('moves and reduces up to eight axes', () =>
     fc.assert(

@@ -57,8 +57,11 @@ function skipOnes(shape: Shape, axis: number): number {
  */
 export function asFloats(tf: Tf, x: Tensor, move: (x: Tensor) => Tensor): Tensor {
   const { dtype } = x
-  const moved = move(toFloats(tf, x))
-  return dtype === 'bool' ? tf.notEqual(moved, tf.scalar(0)) : tf.cast(moved, dtype)
+  // One axis for what looks at elements one by one: shaders have six at most.
+  const moved = move(view(tf, toFloats(tf, view(tf, x, [x.size])), x.shape))
+  const flat = view(tf, moved, [moved.size])
+  const back = dtype === 'bool' ? tf.notEqual(flat, tf.scalar(0)) : tf.cast(flat, dtype)
+  return view(tf, back, moved.shape)
 }
 
 /** Transposes of at most four axes as they are, others by bringing one axis after the other to its place. */
