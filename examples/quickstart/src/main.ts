@@ -152,8 +152,18 @@ async function showInfluential(): Promise<void> {
 /** What each quantity costs beside the gradient, each in an execution of its own, and all of them in one. */
 async function showCosts(): Promise<void> {
   const table = tableOf(['quantity', 'time', 'ratio to the gradient'], 1)
-  // Gradients of single digits are big, and KFRA refuses: behind the pool its averaged matrix would take gigabytes.
-  const kinds = Object.entries(quantities).filter(([name]) => !['batch-gradient', 'kfra'].includes(name))
+  // Those whose results are about as large as the parameters: what is written out for every digit costs what writing costs.
+  const names = [
+    'gradient',
+    'batch-l2',
+    'sum-grad-squared',
+    'variance',
+    'diag-ggn-mc',
+    'diag-ggn',
+    'diag-hessian',
+    'kfac',
+  ] as const
+  const kinds = names.map((name) => [name, quantities[name]] as const)
   let gradientTime = 0
   for (const [name, extensions] of [
     ...kinds.map(([name, factory]) => [name, { [name]: factory() }] as const),
