@@ -150,7 +150,7 @@ it('does not keep a process alive that has nothing to do', async () => {
     import { evaluate, tensor } from '@beyondgrad/tensor'
     import { onnxruntime } from '@beyondgrad/engine-onnxruntime'
     const { data } = await evaluate(tensor([1]).add(1), { engine: onnxruntime({ worker: true }) })
-    console.log(...data)`
+    console.log(data.join())`
   const root = fileURLToPath(new URL('..', import.meta.url))
   const args = ['--import', 'tsx', '--conditions=@beyondgrad/source', '--input-type=module', '-e', program]
   const { stdout } = await promisify(execFile)(process.execPath, args, { cwd: root, timeout: 15_000 })
