@@ -58,6 +58,8 @@ export interface Analysis {
   gradient(parameter: Parameter): Tensor
   /** The cotangent of a node, d whole / d node. */
   cotangent(node: AnyTensor): Tensor | undefined
+  /** Throws if there is no marked loss, or terms of parameters alone that are not to be ignored; `what` asked. */
+  demandMarkedLosses(what: string): void
   /** All boundaries; throws if samples mix on the way, naming the op and `what` asked. */
   entrances(what: string): readonly Entrance[]
   /** Leaves of the parameters upstream of a node. */
@@ -125,6 +127,11 @@ export function analyse(loss: Tensor, options: AnalysisOptions = {}): Analysis {
     return known
   }
   let entrances: readonly Entrance[] | undefined
+  const demandLosses = (what: string): void => {
+    const isRefused = options.regularizers !== 'ignore'
+    const alone = [...found].filter(([, leaf]) => isRefused && extra.has(leaf)).map(([{ name }]) => name)
+    demandMarkedLosses(what, losses, alone)
+  }
   return {
     losses,
     samples,
@@ -141,10 +148,9 @@ export function analyse(loss: Tensor, options: AnalysisOptions = {}): Analysis {
       return parts.length === 0 ? zeros(leaf.shape) : parts.reduce((a, b) => add(a, b))
     },
     cotangent: (node) => cotangents().get(node),
+    demandMarkedLosses: demandLosses,
     entrances: (what) => {
-      const isRefused = options.regularizers !== 'ignore'
-      const alone = [...found].filter(([, leaf]) => isRefused && extra.has(leaf)).map(([{ name }]) => name)
-      demandMarkedLosses(what, losses, alone)
+      demandLosses(what)
       requireOutputs(axes, outputs, samples, what)
       return (entrances ??= findEntrances(what, order, affected, axes, samples, found))
     },

@@ -2,9 +2,18 @@
  * @file Second-order sweeps. Columns start at the losses – a square root of their Hessian – and travel backward by the
  * lifted vjp of each node, in chunks that bound the memory; at the parameters they arrive as weighted uses.
  */
-import { add, type AnyTensor, BeyondgradError, mul, sizeOf, slice, type Tensor } from '@beyondgrad/tensor'
+import {
+  add,
+  type AnyTensor,
+  BeyondgradError,
+  mul,
+  ones,
+  sizeOf,
+  slice,
+  type Tensor,
+} from '@beyondgrad/tensor'
 import type { Analysis, Entrance, MarkedLoss } from './analysis.ts'
-import { useOf } from './boundary.ts'
+import { type DiagonalPart, useOf } from './boundary.ts'
 import { type Columns, columnsOf, type WeightedUse } from './columns.ts'
 import type { StartingColumns } from './loss-columns.ts'
 import type { Parameter } from './parameter.ts'
@@ -24,6 +33,8 @@ export interface SweepOptions {
   readonly what: string
   /** Columns at a loss's output. */
   start(loss: MarkedLoss): StartingColumns
+  /** Whether columns carry the scale of their loss. Default: true. */
+  readonly scaled?: boolean
   /** Memory that the columns at one node may take, in bytes. */
   readonly memory: number
   /** More columns than this are refused. */
@@ -68,7 +79,8 @@ export class ColumnSweep {
     const { analysis } = this
     for (const loss of analysis.losses) {
       const { total, at, weight } = this.options.start(loss)
-      this.inject(loss.output, total, at, weight === undefined ? loss.scale : mul(weight, loss.scale))
+      const scale = this.options.scaled === false ? ones([]) : loss.scale
+      this.inject(loss.output, total, at, weight === undefined ? scale : mul(weight, scale))
     }
     for (let at = analysis.order.length - 1; at >= 0; at--) {
       const node = analysis.order[at]!
@@ -92,8 +104,8 @@ export class ColumnSweep {
     // Columns of the loss alone need nothing more.
   }
 
-  /** What arrives at a parameter besides columns: diagonals, summed over the samples. */
-  protected diagonalsAt(_parameter: Parameter): readonly Tensor[] {
+  /** What arrives at a parameter besides columns. */
+  protected diagonalsAt(_parameter: Parameter): readonly DiagonalPart[] {
     return []
   }
 

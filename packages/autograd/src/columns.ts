@@ -6,6 +6,7 @@ import {
   guard,
   mul,
   placeholder,
+  reshape,
   type Shape,
   sizeOf,
   square,
@@ -13,17 +14,27 @@ import {
   type Tensor,
   zeros,
 } from '@beyondgrad/tensor'
+import type { DiagonalPart } from './boundary.ts'
 import * as contraction from './contraction.ts'
 import { vjp } from './derivative.ts'
 import * as indexed from './indexed-contraction.ts'
 import {
+  type InputMoments,
   type KroneckerColumns,
   type KroneckerFactors,
   kroneckerFactors,
   type KroneckerMode,
   placeKronecker,
 } from './kronecker.ts'
-import { type Factors, materialized, multipliedOut, type PlacedFactors, sumOf, type Use } from './use.ts'
+import {
+  type Factors,
+  materialized,
+  multipliedOut,
+  perSampleOf,
+  type PlacedFactors,
+  sumOf,
+  type Use,
+} from './use.ts'
 
 /** Columns that arrive together, all weighted alike or each (column, sample) with a weight of its own. */
 export interface WeightedUse {
@@ -56,8 +67,10 @@ export interface Columns {
   sumOfSquares(): Tensor
   /** The same for every sample: Σ over columns of w P², as [N, ...parameter.shape]. */
   sampleSquares(): Tensor
+  /** The trace of every sample's part of the curvature: Σ over columns of w ‖P‖², as [N]. */
+  squaredNorms(): Tensor
   /** The block as a Kronecker product, or exactly where it is that of a bias or a scale. Throws `unsupported` as `materialize`. */
-  kroneckerFactors(mode: KroneckerMode): KroneckerFactors
+  kroneckerFactors(mode: KroneckerMode, inputs?: InputMoments): KroneckerFactors
   /**
    * Which entry of the parameter is which row of the factors: what is said of each entry in their order – [...lead, G, O, I], with
    * G = 1 where there are no groups, or [...lead, size] where there is only `output` – as [...lead, ...parameter.shape].
@@ -85,7 +98,7 @@ export interface ColumnChunk {
 /** Chunks of columns and parts that are diagonal, as what arrives at a parameter. */
 export function columnsOf(
   chunks: readonly WeightedUse[],
-  diagonals: readonly Tensor[],
+  diagonals: readonly DiagonalPart[],
   samples: number,
   { name, shape }: { readonly name: string; readonly shape: Shape },
 ): Columns {
@@ -106,20 +119,19 @@ export function columnsOf(
     samples,
     columns: chunks.reduce((count, chunk) => count + chunk.columns, 0),
     sumOfSquares: () => {
-      const parts = [...chunks.map(weightedSquares), ...diagonals]
+      const parts = [...chunks.map(weightedSquares), ...diagonals.map((part) => part.summed())]
       return parts.length === 0 ? zeros(shape) : sumOf(parts)
     },
     sampleSquares: () => {
-      demandColumns('sampleSquares', false)
-      if (chunks.length === 0) return zeros([samples, ...shape])
-      return sumOf(
-        chunks.map(({ uses, weight }) => {
-          const squares = square(materialized(uses, true))
-          return weight.shape.length === 0
-            ? mul(sum(squares, [0]), weight)
-            : sum(contraction.weighted(squares, weight), [0])
-        }),
-      )
+      const parts = [...chunks.map(squaresBySample), ...diagonals.map((part) => part.perSample())]
+      return parts.length === 0 ? zeros([samples, ...shape]) : sumOf(parts)
+    },
+    squaredNorms: () => {
+      const parts = [
+        ...chunks.map(normsBySample),
+        ...diagonals.map((part) => sum(reshape(part.perSample(), [samples, sizeOf(shape)]), [1])),
+      ]
+      return parts.length === 0 ? zeros([samples]) : sumOf(parts)
     },
     chunks: () => {
       demandColumns('chunks', false)
@@ -129,9 +141,9 @@ export function columnsOf(
       demandColumns('kroneckerChunks', false)
       return single().map(({ use, weight }) => columnChunk(use.kronecker?.() ?? use, weight))
     },
-    kroneckerFactors: (mode) => {
+    kroneckerFactors: (mode, inputs = 'second-moment') => {
       demandColumns('Kronecker factors', false)
-      return kroneckerFactors(single(), mode, name, shape)
+      return kroneckerFactors(single(), mode, inputs, name, shape)
     },
     placeKronecker: (result, lead) => {
       demandColumns('Kronecker factors', false)
@@ -184,6 +196,39 @@ function weightedSquares({ uses, weight }: WeightedUse): Tensor {
   const each = weight.shape.length === 0 ? undefined : weight
   const squares = sumOf(uses.map((use) => use.place(squaresOf(use, each), 0)))
   return each === undefined ? mul(squares, weight) : squares
+}
+
+/** Σ over columns of w P²: [N, ...parameter.shape]. */
+function squaresBySample({ uses, weight }: WeightedUse): Tensor {
+  const each = weight.shape.length === 0 ? undefined : weight
+  const squares = sumOf(uses.map((use) => use.place(sampleSquaresOf(use, each), 1)))
+  return each === undefined ? mul(squares, weight) : squares
+}
+
+function sampleSquaresOf({ factors }: Use, weight: Tensor | undefined): Tensor {
+  if (factors.kind === 'outer') return contraction.sampleSquares(factors.cotangent, factors.input, weight)
+  return sum(contraction.weighted(square(perSampleOf(factors)), weight), [0])
+}
+
+/** Σ over columns of w ‖P‖²: [N]. */
+function normsBySample({ uses, weight }: WeightedUse): Tensor {
+  // Uses have entries of the parameter to themselves, so that their squares add up.
+  const norms = sumOf(uses.map((use) => columnNormsOf(use)))
+  return sum(mul(norms, weight), [0])
+}
+
+/** ‖P‖² of every column and sample: [V, N]. */
+function columnNormsOf({ factors }: Use): Tensor {
+  switch (factors.kind) {
+    case 'outer':
+      return contraction.columnNorms(factors.cotangent, factors.input)
+    case 'indexed':
+      return indexed.columnNorms(factors)
+    case 'direct': {
+      const { perSample } = factors
+      return sum(square(perSample), [...perSample.shape.keys()].slice(2))
+    }
+  }
 }
 
 function squaresOf({ factors }: Use, weight: Tensor | undefined): Tensor {

@@ -239,6 +239,37 @@ export function sumOfSquares(cotangent: Tensor, input: Tensor, weight?: Tensor):
   return composite(sumOfSquaresOp, weight === undefined ? [cotangent, input] : [cotangent, input, weight])
 }
 
+/** Σ over columns of w · P², for every sample: [N, G, O, I]. The weight, if any, is [V, N]. With columns. */
+export function sampleSquares(cotangent: Tensor, input: Tensor, weight?: Tensor): Tensor {
+  if (input.shape[3] === 1) {
+    const squares = sum(weighted(square(cotangent), weight), [0])
+    return product(squares, square(input))
+  }
+  // One column after the other, or all products of all columns would stand there at once.
+  const parts = eachColumn(cotangent, (column, v) => {
+    const squares = square(product(column, input))
+    if (weight === undefined) return squares
+    const each = reshape(slice(weight, 0, v, v + 1), [-1, 1, 1, 1])
+    return mul(squares, each)
+  })
+  return parts.reduce((a, b) => a.add(b))
+}
+
+/** ‖P‖² of every column and sample: [V, N]. With columns. */
+export function columnNorms(cotangent: Tensor, input: Tensor): Tensor {
+  if (input.shape[3] === 1) {
+    const norms = sum(square(cotangent), [-2, -1])
+    return sum(mul(norms, sum(square(input), [-2, -1])), [-1])
+  }
+  const rows = eachColumn(cotangent, (column) => unsqueeze(squaredNorm(column, input), [0]))
+  return concat(rows, 0)
+}
+
+function eachColumn(cotangent: Tensor, each: (column: Tensor, v: number) => Tensor): Tensor[] {
+  const [columns, ...rest] = cotangent.shape as [number, ...number[]]
+  return Array.from({ length: columns }, (_, v) => each(reshape(slice(cotangent, 0, v, v + 1), rest), v))
+}
+
 const centredSumOfSquaresOp = /* @__PURE__ */ defineComposite({
   name: 'centredSumOfSquares',
   alternatives: [

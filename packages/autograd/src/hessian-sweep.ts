@@ -14,9 +14,10 @@ import {
   sumTo,
   type Tensor,
 } from '@beyondgrad/tensor'
-import type { Entrance } from './analysis.ts'
-import { bentUse, diagonalUse, knownUse, operandColumns } from './boundary.ts'
-import { ColumnSweep } from './column-sweep.ts'
+import type { Analysis, Entrance } from './analysis.ts'
+import { type Bending, noEigenvalues, positive } from './block-product.ts'
+import { bentUse, type DiagonalPart, diagonalUse, knownUse, samplesOfOperand } from './boundary.ts'
+import { ColumnSweep, type SweepOptions } from './column-sweep.ts'
 import {
   elementwiseInteraction,
   entryWeights,
@@ -29,11 +30,23 @@ import { parameterCurvature } from './parameter-curvature.ts'
 import type { Parameter } from './parameter.ts'
 import { ruleOf } from './rules/index.ts'
 
+export interface HessianSweepOptions extends SweepOptions {
+  /** What becomes of the eigenvalues of ops' own second derivatives. */
+  readonly bending: Bending
+  /** Whether every diagonal becomes columns, because more than the diagonal of the curvature is wanted. */
+  readonly expands: boolean
+}
+
 /** A sweep of columns to which every op that bends adds its own. */
 export class HessianSweep extends ColumnSweep {
+  declare protected readonly options: HessianSweepOptions
   /** Diagonal curvature in flight, in the node's shape. */
   private readonly diagonals = new Map<AnyTensor, Tensor>()
-  private readonly arrivedDiagonals = new Map<object, Tensor[]>()
+  private readonly arrivedDiagonals = new Map<object, DiagonalPart[]>()
+
+  constructor(analysis: Analysis, options: HessianSweepOptions) {
+    super(analysis, options)
+  }
 
   protected override enter(node: AnyTensor): void {
     this.passDiagonal(node)
@@ -43,7 +56,7 @@ export class HessianSweep extends ColumnSweep {
     this.addCurvature(node)
   }
 
-  protected override diagonalsAt(parameter: Parameter): readonly Tensor[] {
+  protected override diagonalsAt(parameter: Parameter): readonly DiagonalPart[] {
     const arrived = this.arrivedDiagonals.get(parameter.cell) ?? []
     const entrances = [...this.entrancesAt.values()].flat()
     const own = parameterCurvature(this.analysis, parameter, entrances, this.options)
@@ -70,7 +83,8 @@ export class HessianSweep extends ColumnSweep {
     const inputs = this.labelledInputs(node)
     const entrances = this.entrancesAt.get(node) ?? []
     // What arrives here at a boundary may stay a diagonal if nothing else of the node sees the same parameter.
-    const served = this.interact(node) ? undefined : this.serveDiagonal(entrances, diagonal)
+    const columns = this.options.expands || this.interact(node)
+    const served = columns ? undefined : this.serveDiagonal(entrances, diagonal)
     if (served !== undefined) {
       for (const [identity, part] of served) {
         this.arrivedDiagonals.set(identity, [...(this.arrivedDiagonals.get(identity) ?? []), part])
@@ -88,8 +102,8 @@ export class HessianSweep extends ColumnSweep {
   private serveDiagonal(
     entrances: readonly Entrance[],
     diagonal: Tensor,
-  ): (readonly [object, Tensor])[] | undefined {
-    const served: (readonly [object, Tensor])[] = []
+  ): (readonly [object, DiagonalPart])[] | undefined {
+    const served: (readonly [object, DiagonalPart])[] = []
     for (const entrance of entrances) {
       for (const path of entrance.paths) {
         const part = this.isTied(path.leaf) ? undefined : diagonalUse(entrance, path, diagonal)
@@ -184,13 +198,15 @@ export class HessianSweep extends ColumnSweep {
   /** Curvature of an elementwise op in one operand, in the node's shape: a diagonal at the operand. */
   private addBend(node: AnyTensor, operand: number, bend: Tensor): void {
     const input = node.inputs[operand]!
-    if (this.analysis.axes.of(input) === undefined) this.arriveBent(node, operand, bend)
-    else this.addDiagonal(input, sumTo(bend, input.shape))
+    const { bending } = this.options
+    if (this.analysis.axes.of(input) === undefined) this.arriveBent(node, operand, positive(bend, bending))
+    else this.addDiagonal(input, positive(sumTo(bend, input.shape), bending))
   }
 
   /** All of an op's second derivative where one parameter reaches it through two inputs. */
   private addInteraction(node: AnyTensor, delta: Tensor): void {
     const { samples, axes } = this.analysis
+    if (this.options.bending !== 'all') throw noEigenvalues(node, this.options.what)
     const label = this.labelOf(node)
     const rule = ruleOf(node)
     const isShared = (i: number): boolean => axes.of(node.inputs[i]!) === undefined
@@ -202,7 +218,7 @@ export class HessianSweep extends ColumnSweep {
         samples,
         (i, j) => rule.second!(node, i, j),
         isShared,
-        (operand, units) => operandColumns({ node, operand, label, samples }, units),
+        (operand, units) => samplesOfOperand({ node, operand, label, samples }, units, true),
       )
       alone.forEach((bend, i) => this.addBend(node, i, bend))
       this.injectJointly(node, columns)

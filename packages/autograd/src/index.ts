@@ -1,6 +1,7 @@
 /** @file Derivatives of expressions, and the protocol by which extensions ride along on the backward pass. */
 export type { Analysis, Entrance, MarkedLoss } from './analysis.ts'
 export { assumeBatchAxis } from './assume-batch-axis.ts'
+export type { Bending, BlockProduct } from './block-product.ts'
 export { backward, type BackwardOptions } from './backward.ts'
 export type { ColumnChunk, Columns } from './columns.ts'
 export * as contraction from './contraction.ts'
@@ -15,7 +16,7 @@ export * from './flow.ts'
 export * from './hutchinson.ts'
 export * as indexedContraction from './indexed-contraction.ts'
 export type * from './interfaces.ts'
-export type { KroneckerFactors, KroneckerMode } from './kronecker.ts'
+export type { InputMoments, KroneckerFactors, KroneckerMode } from './kronecker.ts'
 export { type AxisLabel } from './label.ts'
 export {
   type CurvedLoss,

@@ -77,6 +77,11 @@ export function squaredNorm(factors: IndexedFactors): Tensor {
   return sum(square(distinct(factors).values), [1, 2])
 }
 
+/** ‖P‖² of every column and sample: [V, N]. With columns. */
+export function columnNorms(factors: IndexedFactors): Tensor {
+  return sum(square(distinct(factors).values), [2, 3])
+}
+
 /** Σ over columns and samples of w P²: [rows, E]. The weight, if any, is [V, N]. */
 export function sumOfSquares(factors: IndexedFactors, weight?: Tensor): Tensor {
   const squares = square(distinct(factors).values)

@@ -16,6 +16,7 @@ import {
   type Tensor,
   transpose,
   transposeLast,
+  unsqueeze,
 } from '@beyondgrad/tensor'
 import { weighted } from './contraction.ts'
 import { type IndexedFactors, type OuterFactors, perSampleOf, type Use } from './use.ts'
@@ -25,6 +26,12 @@ import { type IndexedFactors, type OuterFactors, perSampleOf, type Use } from '.
  * Eschenhagen et al., NeurIPS 2023), or as BackPACK does, which sums columns but not inputs and so is about L times too large.
  */
 export type KroneckerMode = 'expand' | 'reduce' | 'backpack'
+
+/**
+ * What A is made of: the second moments of the inputs, E[a aᵀ], or their means alone, E[a] E[a]ᵀ, as where E[Jᵀ H J] is taken for
+ * E[J]ᵀ E[H] E[J] (Chen, Chou and Chang, 2018).
+ */
+export type InputMoments = 'second-moment' | 'mean'
 
 /** B ⊗ A ≈ the block; without `input` the block is `output` itself, exactly. */
 export interface KroneckerFactors {
@@ -68,11 +75,18 @@ export const plain = (factor: Tensor): Tensor =>
 export function kroneckerFactors(
   chunks: readonly KroneckerColumns[],
   mode: KroneckerMode,
+  inputs: InputMoments,
   name: string,
   shape: readonly number[],
 ): KroneckerFactors {
   const table = chunks[0]?.use.factors
-  if (table?.kind === 'indexed') return ofTable(chunks, table)
+  if (table?.kind === 'indexed') {
+    if (inputs === 'second-moment') return ofTable(chunks, table)
+    throw new BeyondgradError(
+      'unsupported',
+      `Kronecker factors: parameter "${name}" of shape ${formatShape(shape)} is read by index, and the mean of such inputs says nothing; use inputs "second-moment"`,
+    )
+  }
   const outer = outerFactors(chunks)
   if (outer === undefined) return { output: wholeBlock(chunks, name, shape) }
   const { input } = outer[0]!.factors
@@ -83,7 +97,7 @@ export function kroneckerFactors(
       `Kronecker factors: only a part of parameter "${name}" of shape ${formatShape(shape)} is a weight; use a diagonal quantity such as DiagGGN for it`,
     )
   }
-  return { output: plain(outputFactor(outer, mode)), input: plain(inputFactor(input, mode)) }
+  return { output: plain(outputFactor(outer, mode)), input: plain(inputFactor(input, mode, inputs)) }
 }
 
 /** The factors of every chunk; undefined where one has none, so that the whole block is known instead. */
@@ -157,11 +171,15 @@ function outputFactor(
 }
 
 /** A of inputs [N, G, I, L]: [G, I, I]. */
-export function inputFactor(input: Tensor, mode: KroneckerMode): Tensor {
+export function inputFactor(input: Tensor, mode: KroneckerMode, inputs: InputMoments): Tensor {
   const [samples, , , positions] = input.shape as [number, number, number, number]
   const each = mode === 'reduce' ? mul(sum(input, [-1], { keep: true }), 1 / positions) : input
-  const rows = byGroup(reshape(each, [1, ...each.shape]))
   const count = mode === 'expand' ? samples * positions : samples
+  if (inputs === 'mean') {
+    const mean = unsqueeze(mul(sum(each, [0, -1]), 1 / count), [-1])
+    return matmul(mean, transposeLast(mean))
+  }
+  const rows = byGroup(reshape(each, [1, ...each.shape]))
   return mul(matmul(rows, transposeLast(rows)), 1 / count)
 }
 

@@ -4,6 +4,7 @@
  * of the features and knows only one way back, so that branches are refused.
  */
 import {
+  add,
   type AnyTensor,
   BeyondgradError,
   expand,
@@ -16,6 +17,7 @@ import {
   placeholder,
   reshape,
   sizeOf,
+  substitute,
   sum,
   type Tensor,
   topologicalOrder,
@@ -24,25 +26,36 @@ import {
   zeros,
 } from '@beyondgrad/tensor'
 import type { Analysis, Entrance, MarkedLoss } from './analysis.ts'
+import { type Bending, positive } from './block-product.ts'
 import { useOf } from './boundary.ts'
-import { inputFactor, type KroneckerFactors, type KroneckerMode, plain } from './kronecker.ts'
-import { exactColumns } from './loss-columns.ts'
+import {
+  inputFactor,
+  type InputMoments,
+  type KroneckerFactors,
+  type KroneckerMode,
+  plain,
+} from './kronecker.ts'
+import type { StartingColumns } from './loss-columns.ts'
 import type { Parameter } from './parameter.ts'
 import type { ParameterPath } from './parameter-path.ts'
-import { pullBack } from './pullback.ts'
+import { expandForDerivatives, pullBack } from './pullback.ts'
 import { ruleOf } from './rules/index.ts'
 import { perSampleOf, type Use } from './use.ts'
 
 /** What the averaged matrix says about one parameter. */
 export interface AveragedCurvature {
   /** B from the averaged matrix, A from the inputs; as `Columns.kroneckerFactors`. */
-  kroneckerFactors(mode: KroneckerMode): KroneckerFactors
+  kroneckerFactors(mode: KroneckerMode, inputs?: InputMoments): KroneckerFactors
 }
 
 export interface MatrixSweepOptions {
   readonly what: string
   /** Bytes that one product of the sweep may take. */
   readonly memory: number
+  /** Columns at a loss's output, whose outer products are summed. */
+  start(loss: MarkedLoss): StartingColumns
+  /** What of the ops' own second derivatives is added. */
+  readonly bending: Bending
 }
 
 const floatBytes = 4
@@ -63,7 +76,7 @@ export function averagedMatrices(
   const matrices = new Map<AnyTensor, Tensor>()
   for (const loss of analysis.losses) {
     if (matrices.has(loss.output)) throw branch(what, loss.output)
-    matrices.set(loss.output, summedHessian(loss))
+    matrices.set(loss.output, summedHessian(loss, options.start(loss)))
   }
   const arrived = new Map<object, Arrival[]>()
   for (const node of analysis.order.toReversed()) {
@@ -78,10 +91,11 @@ export function averagedMatrices(
     const step = stepFrom(node, analysis, { place, entrancesAt, what })
     if (step === undefined) continue
     if (matrices.has(step.to)) throw branch(what, step.to)
-    matrices.set(step.to, pulledBack(step, matrix, analysis.samples, options))
+    const moved = pulledBack(step, matrix, analysis.samples, options)
+    matrices.set(step.to, withBend(moved, step, analysis, options))
   }
   return (parameter) => ({
-    kroneckerFactors: (mode) => {
+    kroneckerFactors: (mode, inputs = 'second-moment') => {
       const [only, ...more] = arrived.get(parameter.cell) ?? []
       if (only === undefined || more.length > 0) {
         throw new BeyondgradError(
@@ -89,7 +103,7 @@ export function averagedMatrices(
           `${what}: parameter "${parameter.name}" is used at ${more.length + (only ? 1 : 0)} places, and the averaged matrix knows one; use KFLR`,
         )
       }
-      return factorsOf(only, mode, analysis.samples, parameter)
+      return factorsOf(only, { mode, inputs }, analysis.samples, parameter)
     },
   })
 }
@@ -110,8 +124,7 @@ const branch = (what: string, { op, shape }: AnyTensor): BeyondgradError =>
 const featuresOf = ({ shape }: AnyTensor, samples: number): number => sizeOf(shape) / Math.max(1, samples)
 
 /** c Σₙ Hₙ: [F, F]. */
-function summedHessian(loss: MarkedLoss): Tensor {
-  const { total, at, weight } = exactColumns(loss)
+function summedHessian(loss: MarkedLoss, { total, at, weight }: StartingColumns): Tensor {
   const [samples] = loss.output.shape as [number]
   const features = featuresOf(loss.output, samples)
   const columns = reshape(at(0, total), [total * samples, features])
@@ -167,9 +180,7 @@ function pulledBack(
     const weight = from.inputs[1] as Tensor
     return matmul(matmul(weight, matrix), transposeLast(weight))
   }
-  if (
-    between.every((node) => ruleOf(node).partial !== undefined && sizeOf(node.shape) === sizeOf(to.shape))
-  ) {
+  if (between.every((node) => actsOnEntries(node, to))) {
     const [slope] = pullBack([[from, ones(from.shape)]], [to])
     const slopes = reshape(slope ?? zeros(to.shape), [samples, before])
     return mul(matrix, mul(matmul(transposeLast(slopes), slopes), 1 / samples))
@@ -188,6 +199,43 @@ function pulledBack(
   const whole = back(reshape(turned, [before, ...from.shape]), before)
   return mul(sum(reshape(whole, [before, samples, before]), [1]), 1 / samples)
 }
+
+/** The matrix with Σₙ of a step's own second derivative, which is diagonal where the step acts entry by entry. */
+function withBend(
+  matrix: Tensor,
+  { from, to, between }: Step,
+  analysis: Analysis,
+  { what, bending }: MatrixSweepOptions,
+): Tensor {
+  if (bending === 'none' || between.every((node) => isStraight(node, to, between))) return matrix
+  const delta = analysis.cotangent(from)
+  if (delta === undefined) return matrix
+  if (!between.every((node) => actsOnEntries(node, to))) {
+    throw new BeyondgradError(
+      'unsupported',
+      `${what}: op "${from.op.name}" bends across the features of a sample, which the averaged matrix can't say; use the curvature of the GGN, or transport "sqrt"`,
+    )
+  }
+  const held = placeholder(from.shape, 'float32', 'cotangent')
+  const [slope] = pullBack([[from, held]], [to])
+  const [bend] =
+    slope === undefined ? [] : pullBack([[expandForDerivatives([slope])[0]!, ones(to.shape)]], [to])
+  if (bend === undefined) return matrix
+  const real = substitute([bend], new Map([[held, delta]]))[0] as Tensor
+  const features = matrix.shape[0]!
+  const diagonal = sum(reshape(positive(real, bending), [analysis.samples, features]), [0])
+  return add(matrix, mul(eye(features), reshape(diagonal, [features, 1])))
+}
+
+/** Whether an op is linear in what a step starts from. */
+function isStraight(node: AnyTensor, to: AnyTensor, between: readonly AnyTensor[]): boolean {
+  const { curvature } = ruleOf(node)
+  const active = node.inputs.filter((input) => input === to || between.includes(input))
+  return curvature === 'none' || (curvature === 'bilinear' && active.length === 1)
+}
+
+const actsOnEntries = (node: AnyTensor, to: AnyTensor): boolean =>
+  ruleOf(node).partial !== undefined && sizeOf(node.shape) === sizeOf(to.shape)
 
 /** The vjp of a step for many cotangents at once: [count, ...from.shape] → [count, ...to.shape]. */
 function liftedStep({ from, to }: Step): (cotangents: Tensor, count: number) => Tensor {
@@ -210,7 +258,7 @@ function everySample(rows: Tensor, { shape }: AnyTensor, samples: number): Tenso
 /** B = (1/N) Σₙ of the matrix as it looks from the parameter, A as for all other Kronecker factors. */
 function factorsOf(
   { entrance, path, matrix }: Arrival,
-  mode: KroneckerMode,
+  { mode, inputs }: { readonly mode: KroneckerMode; readonly inputs: InputMoments },
   samples: number,
   { name, shape }: Parameter,
 ): KroneckerFactors {
@@ -238,5 +286,5 @@ function factorsOf(
   const byGroup = (cotangent: Tensor): Tensor =>
     transpose(reshape(sum(cotangent, [-1]), [features * samples, groups, out]), [1, 2, 0])
   const output = matmul(byGroup(factors.cotangent), transposeLast(byGroup(others.cotangent)))
-  return { output: plain(mul(output, 1 / samples)), input: plain(inputFactor(input, mode)) }
+  return { output: plain(mul(output, 1 / samples)), input: plain(inputFactor(input, mode, inputs)) }
 }

@@ -22,8 +22,10 @@ import {
   sum,
   type Tensor,
   topologicalOrder,
+  zeros,
 } from '@beyondgrad/tensor'
 import type { Analysis, Entrance } from './analysis.ts'
+import { type DiagonalPart, operandCotangents } from './boundary.ts'
 import type { Parameter } from './parameter.ts'
 import { pullBack } from './pullback.ts'
 import { ruleOf } from './rules/index.ts'
@@ -36,30 +38,56 @@ export interface ParameterCurvatureOptions {
   readonly memory: number
 }
 
-/** The diagonal of that second derivative, in the parameter's shape; undefined where nothing bends. */
+/** The diagonal of that second derivative; undefined where nothing bends. */
 export function parameterCurvature(
   analysis: Analysis,
   parameter: Parameter,
   entrances: readonly Entrance[],
   options: ParameterCurvatureOptions,
-): Tensor | undefined {
+): DiagonalPart | undefined {
   const sources: (readonly [AnyTensor, Tensor])[] = []
-  const arriving = new Map<AnyTensor, AnyTensor>()
+  const arriving = new Map<Tensor, { readonly at: Entrance; readonly delta: Tensor }>()
   let leaf: AnyTensor | undefined
-  for (const { node, operand, paths } of entrances) {
-    const path = paths.find((each) => each.parameter.cell === parameter.cell)
-    const delta = analysis.cotangent(node)
+  for (const at of entrances) {
+    const path = at.paths.find((each) => each.parameter.cell === parameter.cell)
+    const delta = analysis.cotangent(at.node)
     if (path === undefined || delta === undefined || path.operand === path.leaf) continue
     leaf = path.leaf
-    const wanted = node.inputs.map((_, i) => i === operand)
-    const cotangent = ruleOf(node).vjp(node, delta, wanted)[operand]
-    if (cotangent === undefined) continue
     // A placeholder, since the cotangent depends on the parameter, too, but counts as a constant here.
     const held = placeholder(path.operand.shape, 'float32', 'cotangent')
-    arriving.set(held, cotangent)
+    arriving.set(held, { at, delta })
     sources.push([path.operand, held])
   }
   if (leaf === undefined) return undefined
+  const diagonal = diagonalOfPath(sources, leaf, parameter, options)
+  if (diagonal === undefined) return undefined
+  return {
+    summed: () => {
+      const sums = new Map([...arriving].map(([held, { at, delta }]) => [held, operandCotangent(at, delta)]))
+      return substitute([diagonal], sums)[0] as Tensor
+    },
+    // The diagonal is linear in the cotangents, so that each sample has its own.
+    perSample: () => {
+      const each = new Map([...arriving].map(([held, { at, delta }]) => [held, operandCotangents(at, delta)]))
+      const { results, isBatched } = lift([diagonal], each, analysis.samples)
+      return isBatched[0] ? (results[0] as Tensor) : zeros([analysis.samples, ...leaf.shape])
+    },
+  }
+}
+
+/** The cotangent of the operand, of all samples together. */
+function operandCotangent({ node, operand }: Entrance, delta: Tensor): Tensor {
+  const wanted = node.inputs.map((_, i) => i === operand)
+  return ruleOf(node).vjp(node, delta, wanted)[operand] ?? zeros(node.inputs[operand]!.shape)
+}
+
+/** The diagonal of ∂²/∂leaf² Σ ⟨cotangent, operand⟩, in the leaf's shape; undefined where nothing bends. */
+function diagonalOfPath(
+  sources: readonly (readonly [AnyTensor, Tensor])[],
+  leaf: AnyTensor,
+  parameter: Parameter,
+  options: ParameterCurvatureOptions,
+): Tensor | undefined {
   const order = topologicalOrder(sources.map(([operand]) => operand))
   const between = dependents(order, (node) => node === leaf)
   if (![...between].some((node) => bends(node, between))) return undefined
@@ -68,10 +96,9 @@ export function parameterCurvature(
   const direction = placeholder(leaf.shape, 'float32', 'direction')
   const [product] = pullBack([[slope, direction]], [leaf])
   if (product === undefined) return undefined
-  const diagonal = [...between].every((node) => node === leaf || actsEntryByEntry(node, between))
+  return [...between].every((node) => node === leaf || actsEntryByEntry(node, between))
     ? (substitute([product], new Map([[direction, ones(leaf.shape)]]))[0] as Tensor)
     : diagonalByColumns(product, direction, leaf, parameter, options)
-  return substitute([diagonal], arriving)[0] as Tensor
 }
 
 const activeInputs = (node: AnyTensor, between: ReadonlySet<AnyTensor>): number[] =>

@@ -51,7 +51,7 @@ const each: Extension<ParameterMap<Tensor>> = defineExtension({
 })
 const curvature: Extension<ParameterMap<Tensor>> = defineExtension({
   name: 'curvature',
-  flow: hessianFlow,
+  flow: hessianFlow(),
   parameter: ({ contribution }) => contribution.sumOfSquares(),
 })
 

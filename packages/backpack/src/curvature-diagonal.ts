@@ -78,7 +78,37 @@ export function DiagHessian(): Extension<ParameterMap<Tensor>> {
   return defineExtension({
     name: 'diag-hessian',
     options: {},
-    flow: hessianFlow,
+    flow: hessianFlow(),
+    merge: 'sum',
+    parameter: ({ contribution }) => contribution.sumOfSquares(),
+  })
+}
+
+/**
+ * Every sample's part of the Hessian's diagonal, `[N, ...parameter.shape]`; they sum to `DiagHessian`, and have its exactness and its
+ * limits.
+ */
+export function BatchDiagHessian(): Extension<ParameterMap<Tensor>> {
+  return defineExtension({
+    name: 'batch-diag-hessian',
+    options: {},
+    flow: hessianFlow(),
+    merge: 'concat',
+    parameter: ({ contribution }) => contribution.sampleSquares(),
+  })
+}
+
+/**
+ * Diagonal of the empirical Fisher matrix c Σₙ ∇ℓₙ ∇ℓₙᵀ, `[...parameter.shape]`: slopes at the labels of the data, where the
+ * GGN has draws from the model. A different matrix, though of the same scale; it vanishes where every sample is fitted.
+ *
+ * Source: Kunstner, Balles and Hennig, "Limitations of the empirical Fisher approximation", NeurIPS 2019.
+ */
+export function DiagEmpiricalFisher(): Extension<ParameterMap<Tensor>> {
+  return defineExtension({
+    name: 'diag-empirical-fisher',
+    options: {},
+    flow: ggnFlow({ samples: 'empirical' }),
     merge: 'sum',
     parameter: ({ contribution }) => contribution.sumOfSquares(),
   })

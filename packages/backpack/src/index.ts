@@ -1,7 +1,11 @@
 /** @file BackPACK's quantities as extensions of the backward pass. */
+export * from './block-products.ts'
 export * from './curvature-diagonal.ts'
 export * from './first-order.ts'
-export * from './kronecker.ts'
+export * from './gradient-gram.ts'
+export * from './hbp.ts'
+export * from './jacobian-norms.ts'
+export { KFAC, KFLR, KFRA, type KroneckerOptions } from './kronecker.ts'
 export type { MonteCarloOptions } from './monte-carlo.ts'
 export * from './square-root.ts'
 export { quantities, type QuantityName } from './vocabulary.ts'

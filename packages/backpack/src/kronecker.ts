@@ -21,7 +21,8 @@ export interface KroneckerOptions {
 
 const modes: readonly string[] = ['expand', 'reduce', 'backpack']
 
-function checkMode(name: string, mode: string): void {
+/** Throws `value` for a mode that is none. */
+export function checkMode(name: string, mode: string): void {
   if (modes.includes(mode)) return
   throw new BeyondgradError('value', `${name}: mode is "expand", "reduce" or "backpack", not "${mode}"`)
 }
@@ -76,7 +77,7 @@ export function KFRA(options: KroneckerOptions = {}): Extension<ParameterMap<Kro
   return defineExtension({
     name: 'kfra',
     options: { mode },
-    flow: averagedFlow,
+    flow: averagedFlow(),
     parameter: ({ contribution }) => contribution.kroneckerFactors(mode),
   })
 }

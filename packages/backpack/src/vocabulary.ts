@@ -4,12 +4,16 @@ import type { Tensor } from '@beyondgrad/tensor'
 import {
   BatchDiagGGN,
   BatchDiagGGNMC,
+  BatchDiagHessian,
+  DiagEmpiricalFisher,
   DiagGGN,
   DiagGGNMC,
   DiagHessian,
   DiagHessianMC,
 } from './curvature-diagonal.ts'
 import { BatchGradient, BatchL2, Gradient, SumGradSquared, Variance } from './first-order.ts'
+import { GradientGram } from './gradient-gram.ts'
+import { BatchJacobianL2 } from './jacobian-norms.ts'
 import { KFAC, KFLR, KFRA } from './kronecker.ts'
 import { SqrtGGN, SqrtGGNMC } from './square-root.ts'
 
@@ -25,6 +29,10 @@ export type TensorQuantity =
   | 'batch-diag-ggn-mc'
   | 'diag-hessian'
   | 'diag-hessian-mc'
+  | 'batch-diag-hessian'
+  | 'diag-empirical-fisher'
+  | 'gradient-gram'
+  | 'batch-jacobian-l2'
   | 'sqrt-ggn'
   | 'sqrt-ggn-mc'
 
@@ -46,6 +54,10 @@ export const quantities: Factories<TensorQuantity, Tensor> &
   'batch-diag-ggn-mc': () => BatchDiagGGNMC(),
   'diag-hessian': DiagHessian,
   'diag-hessian-mc': () => DiagHessianMC(),
+  'batch-diag-hessian': BatchDiagHessian,
+  'diag-empirical-fisher': DiagEmpiricalFisher,
+  'gradient-gram': GradientGram,
+  'batch-jacobian-l2': BatchJacobianL2,
   kfac: () => KFAC(),
   kflr: () => KFLR(),
   kfra: () => KFRA(),

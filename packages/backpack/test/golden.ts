@@ -19,7 +19,10 @@ export interface Golden {
   readonly target: Values & { readonly dtype?: string }
   readonly loss_value: number
   /** The vectors that matrices are multiplied with. */
-  readonly aux: { readonly vp_vector: Readonly<Record<string, Values>> }
+  readonly aux: {
+    readonly vp_vector: Readonly<Record<string, Values>>
+    readonly mp_matrix: Readonly<Record<string, Values>>
+  }
   readonly quantities: Readonly<Record<string, Readonly<Record<string, Values>>>>
 }
 
@@ -56,8 +59,10 @@ export function modelOf(golden: Golden): Module {
   return model
 }
 
-export function lossOf(golden: Golden, model: Module): Tensor {
-  const output = model(toTensor(golden.input))
+export const lossOf = (golden: Golden, model: Module): Tensor => lossAt(golden, model(toTensor(golden.input)))
+
+/** The loss of a network's output. */
+export function lossAt(golden: Golden, output: Tensor): Tensor {
   const { reduction } = golden.loss
   switch (golden.loss.type) {
     case 'CrossEntropyLoss': {

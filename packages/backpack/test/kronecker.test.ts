@@ -1,4 +1,4 @@
-/** @file Kronecker factors and square roots against goldens, dense blocks and where they are exact. */
+/** @file Kronecker factors and square roots against dense blocks and where they are exact. */
 import {
   backward,
   defineExtension,
@@ -10,16 +10,13 @@ import {
   type Parameter,
   type ParameterMap,
 } from '@beyondgrad/autograd'
-import { onnxruntime } from '@beyondgrad/engine-onnxruntime'
 import { Conv2d, ConvTranspose1d, Flatten, Linear, moduleOf, Sequential } from '@beyondgrad/nn'
 import {
   cast,
-  type Engine,
   gather,
   iota,
   evaluate,
   type Evaluated,
-  type NDArray,
   referenceEngine,
   reshape,
   sizeOf,
@@ -28,8 +25,6 @@ import {
 import { bruteForce } from '@beyondgrad/testing'
 import { describe, expect, it } from 'vitest'
 import { KFAC, KFLR, KFRA, SqrtGGN, SqrtGGNMC } from '../src/index.ts'
-import { goldenCases, lossOf, modelOf, readGolden, type Values } from './golden.ts'
-import { graphCases, graphLoss, readGraph } from './golden-graph.ts'
 import { networks } from './networks.ts'
 import { classifier, data, type Network, of, regression, residual, weight } from './network.ts'
 
@@ -56,48 +51,6 @@ function close(found: ArrayLike<number>, expected: ArrayLike<number>, rtol = 1e-
     expect(Math.abs(found[i]! - expected[i]!), `entry ${i}`).toBeLessThan(rtol * scale)
   }
 }
-
-type GoldenFactors = Readonly<Record<string, readonly Values[]>>
-
-describe.each([
-  { name: 'reference engine', engine: referenceEngine(), rtol: 1e-7 },
-  { name: 'onnxruntime', engine: onnxruntime(), rtol: 2e-4 },
-] as readonly { readonly name: string; readonly engine: Engine; readonly rtol: number }[])(
-  'goldens of KFLR and KFRA on the $name',
-  ({ engine, rtol }) => {
-    const layered = goldenCases('logreg', 'mlp', 'conv').map((name) => {
-      const golden = readGolden(name)
-      return { name, golden, loss: () => lossOf(golden, modelOf(golden)) }
-    })
-    const drawn = graphCases().map((name) => {
-      const golden = readGraph(name)
-      return { name, golden, loss: () => graphLoss(golden).loss }
-    })
-    const cases = [...layered, ...drawn].filter(({ golden }) => golden.quantities.kflr)
-    it.each(cases)('$name', async ({ golden, loss }) => {
-      const { kflr } = await evaluate(backward(loss(), { kflr: KFLR({ mode: 'backpack' }) }), { engine })
-      const expected = golden.quantities.kflr as unknown as GoldenFactors
-      for (const [parameter, values] of Object.entries(expected)) {
-        const { output, input } = kflr.get(parameter)
-        const found = [output, input].filter((x): x is NDArray => x !== undefined)
-        expect(found.map(({ shape }) => shape)).toEqual(values.map(({ shape }) => shape))
-        values.forEach(({ data }, i) => close(found[i]!.data, data, rtol))
-      }
-    })
-    const chains = [...layered, ...drawn].filter(({ golden }) => golden.quantities.kfra)
-    it.each(chains)('KFRA of $name', async ({ golden, loss }) => {
-      const { kfra } = await evaluate(backward(loss(), { kfra: KFRA({ mode: 'backpack' }) }), { engine })
-      const expected = golden.quantities.kfra as unknown as GoldenFactors
-      for (const [parameter, values] of Object.entries(expected)) {
-        const { output, input } = kfra.get(parameter)
-        const found = [output, input].filter((x): x is NDArray => x !== undefined)
-        expect(found.map(({ shape }) => shape)).toEqual(values.map(({ shape }) => shape))
-        values.forEach(({ data }, i) => close(found[i]!.data, data, rtol))
-      }
-    })
-    it('are many', () => expect(cases.length).toBeGreaterThan(30))
-  },
-)
 
 const engine = referenceEngine()
 

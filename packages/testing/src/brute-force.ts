@@ -42,6 +42,8 @@ export interface BruteForce {
   ggn(parameter: Parameter): Promise<Matrix>
   /** The Hessian block of the whole loss, [P, P]. */
   hessian(parameter: Parameter): Promise<Matrix>
+  /** Every sample's part of it, [P, P]. */
+  sampleHessians(parameter: Parameter): Promise<readonly Matrix[]>
 }
 
 /** Computes on the reference engine, when asked, and for small models. */
@@ -107,6 +109,11 @@ export async function bruteForce<T extends AnyTensor>(problem: Problem<T>): Prom
       const curvatures = await lossHessians()
       for (const [n, j] of (await jacobians(parameter)).entries()) addSandwich(data, j, curvatures[n]!)
       return { rows: size, columns: size, data }
+    }),
+    sampleHessians: perParameter(async (parameter) => {
+      const size = sizeOf(parameter.shape)
+      const each = await valuesOf(parts.map((part) => hessian(part.loss.mul(scale), parameter.value)))
+      return each.map((value) => matrix(value, size, size))
     }),
     hessian: perParameter(async (parameter) => {
       const [value] = await valuesOf([hessian(whole, parameter.value)])

@@ -42,7 +42,10 @@ export const definitions: Readonly<
     | 'variance'
     | 'diag-ggn'
     | 'batch-diag-ggn'
-    | 'diag-hessian',
+    | 'diag-hessian'
+    | 'batch-diag-hessian'
+    | 'gradient-gram'
+    | 'batch-jacobian-l2',
     Definition
   >
 > = {
@@ -67,6 +70,21 @@ export const definitions: Readonly<
     return Float64Array.from(jacobians.flatMap((j, n) => [...diagonalOfProduct(j, hessians[n]!)]))
   },
   'diag-hessian': async (at, parameter) => diagonal(await at.hessian(parameter)),
+  'batch-diag-hessian': async (at, parameter) =>
+    Float64Array.from((await at.sampleHessians(parameter)).flatMap((each) => [...diagonal(each)])),
+  'gradient-gram': async (at, parameter) => {
+    const { rows, columns, data } = await at.sampleGradients(parameter)
+    return Float64Array.from({ length: rows * rows }, (_, at) => {
+      const [m, n] = [Math.floor(at / rows) * columns, (at % rows) * columns]
+      let sum = 0
+      for (let p = 0; p < columns; p++) sum += data[m + p]! * data[n + p]!
+      return sum
+    })
+  },
+  'batch-jacobian-l2': async (at, parameter) =>
+    Float64Array.from(
+      (await at.jacobians(parameter)).map(({ data }) => data.reduce((sum, x) => sum + x * x, 0)),
+    ),
 }
 
 export interface MonteCarloDefinition {

@@ -6,6 +6,7 @@ import {
   ggnFlow,
   gradientFlow,
   hessianFlow,
+  jacobianFlow,
   type Merge,
   type Parameter,
   type ParameterMap,
@@ -66,8 +67,25 @@ const quantities: Readonly<Record<keyof typeof definitions, Quantity>> = {
   }),
   'diag-hessian': defineExtension({
     name: 'hessian',
-    flow: hessianFlow,
+    flow: hessianFlow(),
     parameter: ({ contribution }) => contribution.sumOfSquares(),
+  }),
+  'batch-diag-hessian': defineExtension({
+    name: 'diagonals of samples',
+    flow: hessianFlow(),
+    parameter: ({ contribution }) => contribution.sampleSquares(),
+  }),
+  'gradient-gram': defineExtension({
+    name: 'inner products',
+    degree: 2,
+    flow: gradientFlow,
+    parameter: ({ contribution }) => contribution.gram(),
+  }),
+  'batch-jacobian-l2': defineExtension({
+    name: 'norms of Jacobians',
+    degree: 0,
+    flow: jacobianFlow,
+    parameter: ({ contribution }) => contribution.squaredNorms(),
   }),
 }
 

@@ -52,7 +52,7 @@ describe.each(['mean', 'sum'] as const)('checkFlow accepts (%s)', (reduction) =>
   })
 
   it('the exact Hessian', async () => {
-    await checkFlow(hessianFlow, { ...problems[0], view: diagonal })
+    await checkFlow(hessianFlow(), { ...problems[0], view: diagonal })
   })
 
   it('what is drawn, up to the order of the samples', async () => {
