@@ -27,6 +27,7 @@ import {
   zeros,
 } from '@beyondgrad/tensor'
 import type { Analysis } from './analysis.ts'
+import { entrywiseRuns } from './entrywise.ts'
 import { hessianProduct } from './loss-columns.ts'
 import type { Parameter } from './parameter.ts'
 import { expandForDerivatives, pullBack } from './pullback.ts'
@@ -87,7 +88,14 @@ function productOf(
     const tangent = tangents.get(loss.output)
     if (tangent !== undefined) arrive(loss.output, mul(hessianProduct(loss, tangent), loss.scale))
   }
+  // What is made positive belongs to a whole activation, not to the ops that it is composed of.
+  const runs = bending === 'abs' || bending === 'clip' ? entrywiseRuns(analysis, affected) : undefined
+  const arriveFromRun = (source: AnyTensor): void => {
+    const bend = runs?.bendAt(source)
+    if (bend !== undefined) arrive(source, mul(positive(bend, bending), tangents.get(source)!))
+  }
   for (const node of nodes.toReversed()) {
+    if (tangents.has(node)) arriveFromRun(node)
     const cotangent = back.get(node)
     const wanted = node.inputs.map((input) => tangents.has(input))
     if (cotangent !== undefined) {
@@ -98,9 +106,10 @@ function productOf(
         })
     }
     const delta = bending === 'none' ? undefined : analysis.cotangent(node)
-    if (delta === undefined || ruleOf(node).curvature === 'none') continue
+    if (delta === undefined || runs?.has(node) || ruleOf(node).curvature === 'none') continue
     for (const [input, bent] of bentTangents(node, delta, tangents, bending, what)) arrive(input, bent)
   }
+  arriveFromRun(leaf)
   return back.get(leaf) ?? zeros(leaf.shape)
 }
 
@@ -139,30 +148,27 @@ function bentTangents(
   if (active.length === 0) return new Map()
   if (bending === 'all') return allOf(node, delta, tangents, active)
   const rule = ruleOf(node)
-  if (rule.curvature === 'bilinear' && active.length === 1 && count(node, active[0]!) === 1) return new Map()
-  if (rule.second === undefined || active.length > 2) throw noEigenvalues(node, what)
-  const places = active.map((input) => node.inputs.flatMap((x, i) => (x === input ? [i] : [])))
-  const bend = (a: number, b: number): Tensor =>
-    places[a]!.flatMap((i) => places[b]!.map((j) => mul(delta, rule.second!(node, i, j)))).reduce((x, y) =>
-      add(x, y),
-    )
+  const uses = node.inputs.filter((input) => tangents.has(input)).length
+  if (rule.curvature === 'bilinear' && uses === 1) return new Map()
+  if (rule.second === undefined || uses > active.length || uses > 2) throw noEigenvalues(node, what)
+  const bend = (i: number, j: number): Tensor => mul(delta, rule.second!(node, i, j))
   if (active.length === 1) {
     const [input] = active as [AnyTensor]
     // An operand that is broadcast meets the sum of its copies' curvature.
-    const curvature = sumTo(bend(0, 0), input.shape)
+    const at = node.inputs.indexOf(input)
+    const curvature = sumTo(bend(at, at), input.shape)
     return new Map([[input, mul(positive(curvature, bending), tangents.get(input)!)]])
   }
   const [x, y] = active as [AnyTensor, AnyTensor]
   if (!sameShape(x.shape, node.shape) || !sameShape(y.shape, node.shape)) throw noEigenvalues(node, what)
-  const pair = positivePair({ a: bend(0, 0), b: bend(1, 1), c: bend(0, 1) }, bending)
+  const [i, j] = [node.inputs.indexOf(x), node.inputs.indexOf(y)]
+  const pair = positivePair({ a: bend(i, i), b: bend(j, j), c: bend(i, j) }, bending)
   const [t, u] = [tangents.get(x)!, tangents.get(y)!]
   return new Map([
     [x, mul(pair.a, t).add(mul(pair.c, u))],
     [y, mul(pair.c, t).add(mul(pair.b, u))],
   ])
 }
-
-const count = (node: AnyTensor, input: AnyTensor): number => node.inputs.filter((x) => x === input).length
 
 /** Why an op's second derivative can't be made positive. */
 export function noEigenvalues({ op, inputs }: AnyTensor, what: string): BeyondgradError {

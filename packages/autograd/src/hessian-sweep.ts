@@ -25,6 +25,7 @@ import {
   matmulInteraction,
   unitColumns,
 } from './interaction.ts'
+import { type EntrywiseRuns, entrywiseRuns } from './entrywise.ts'
 import type { AxisLabel } from './label.ts'
 import { parameterCurvature } from './parameter-curvature.ts'
 import type { Parameter } from './parameter.ts'
@@ -44,11 +45,17 @@ export class HessianSweep extends ColumnSweep {
   private readonly diagonals = new Map<AnyTensor, Tensor>()
   private readonly arrivedDiagonals = new Map<object, DiagonalPart[]>()
 
+  /** What is made positive belongs to a whole activation, not to the ops that it is composed of. */
+  private readonly runs: EntrywiseRuns | undefined
+
   constructor(analysis: Analysis, options: HessianSweepOptions) {
     super(analysis, options)
+    this.runs = options.bending === 'all' ? undefined : entrywiseRuns(analysis, analysis.affected)
   }
 
   protected override enter(node: AnyTensor): void {
+    const bend = this.runs?.bendAt(node)
+    if (bend !== undefined) this.addDiagonal(node, positive(bend, this.options.bending))
     this.passDiagonal(node)
   }
 
@@ -170,7 +177,7 @@ export class HessianSweep extends ColumnSweep {
   /** The second derivative of the op itself, K = Σ_k δ_k ∇² z_k, as diagonals at its inputs. */
   private addCurvature(node: AnyTensor): void {
     const rule = ruleOf(node)
-    if (rule.curvature === 'none') return
+    if (rule.curvature === 'none' || this.runs?.has(node)) return
     if (rule.curvature === 'unknown') {
       throw new BeyondgradError(
         'unsupported',
