@@ -6,6 +6,7 @@ import {
   add,
   type AnyTensor,
   BeyondgradError,
+  inTurn,
   mul,
   ones,
   sizeOf,
@@ -126,8 +127,13 @@ export class ColumnSweep {
     skip?: AnyTensor,
   ): void {
     this.inChunks(node, total, weight, skip, (chunk, from, to) => {
-      this.addColumns(node, chunk, columns(from, to))
+      this.addColumns(node, chunk, this.inTurn(columns(from, to)))
     })
+  }
+
+  /** Chunks one after the other, so that what they need along the way is not kept for all of them at once. */
+  protected inTurn(columns: Tensor): Tensor {
+    return inTurn(columns, this.options.what)
   }
 
   protected inChunks(

@@ -7,6 +7,7 @@
  */
 import {
   type AnyTensor,
+  build,
   composite,
   concat,
   defineComposite,
@@ -72,7 +73,7 @@ function sampleMajor(cotangent: Tensor): Tensor {
 }
 
 /** Memory that the products of one chunk of samples may take: more would only be moved to and fro. */
-const chunkBytes = 2 ** 25
+const chunkBytes = 2 ** 22
 
 /** Σ over samples of f(P of some samples): products are made chunk by chunk and never stand there as a whole. */
 function sumOverChunks(
@@ -88,9 +89,20 @@ function sumOverChunks(
   const parts: Tensor[] = []
   for (let from = 0; from < samples; from += size) {
     const to = Math.min(samples, from + size)
-    parts.push(each(product(slice(left, 0, from, to), slice(input, 0, from, to)), from, to))
+    parts.push(each(product(someSamples(left, from, to), someSamples(input, from, to)), from, to))
   }
   return parts.reduce((a, b) => a.add(b))
+}
+
+/** Some of the samples on axis 0, taken before they are unfolded into windows: a window repeats what is in it. */
+function someSamples(x: Tensor, from: number, to: number): Tensor {
+  const { op, inputs, shape, attributes } = x
+  const [before] = inputs as readonly Tensor[]
+  if (op.name === 'reshape' && before!.shape[0] === shape[0]) {
+    return reshape(someSamples(before!, from, to), [to - from, ...shape.slice(1)])
+  }
+  if (op.name === 'unfold') return build<'float32'>(op, [someSamples(before!, from, to)], attributes)
+  return slice(x, 0, from, to)
 }
 
 /** Σ over the first axis, as a product with ones: engines stream through it faster than through a reduction. */

@@ -248,7 +248,7 @@ export class HessianSweep extends ColumnSweep {
       at(from, to).forEach((part, i) => {
         if (part === undefined || !this.analysis.affected.has(node.inputs[i]!)) return
         if (this.analysis.axes.of(node.inputs[i]!) !== undefined) {
-          this.addColumns(node.inputs[i]!, chunk, part)
+          this.addColumns(node.inputs[i]!, chunk, this.inTurn(part))
           return
         }
         for (const { operand, paths } of this.entrancesAt.get(node) ?? []) {

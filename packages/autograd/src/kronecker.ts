@@ -4,7 +4,6 @@
  */
 import {
   BeyondgradError,
-  concat,
   formatShape,
   matmul,
   mul,
@@ -19,7 +18,7 @@ import {
   unsqueeze,
 } from '@beyondgrad/tensor'
 import { weighted } from './contraction.ts'
-import { type IndexedFactors, type OuterFactors, perSampleOf, type Use } from './use.ts'
+import { type IndexedFactors, type OuterFactors, perSampleOf, sumOf, type Use } from './use.ts'
 
 /**
  * What becomes of the L positions that share a weight: each by itself (`expand`), summed or averaged first (`reduce`;
@@ -59,9 +58,6 @@ function byGroup(columns: Tensor): Tensor {
   const moved = transpose(columns, [2, 3, 0, 1, 4])
   return reshape(moved, [groups, out, -1])
 }
-
-const joined = (parts: readonly Tensor[], axis: number): Tensor =>
-  parts.length === 1 ? parts[0]! : concat(parts, axis)
 
 /** Without the axis of groups if there is one group. */
 export const plain = (factor: Tensor): Tensor =>
@@ -134,40 +130,28 @@ export function placeKronecker(
 /** One-hot inputs: A is diagonal, and positions are as if they were samples in every mode. */
 function ofTable(chunks: readonly KroneckerColumns[], { indices, rows }: IndexedFactors): KroneckerFactors {
   const flat = (x: Tensor): Tensor => reshape(x, [sizeOf(x.shape.slice(0, -1)), x.shape.at(-1)!])
-  const pairs = chunks.map(({ use, weight }) => {
-    const { cotangent } = use.factors as IndexedFactors
-    return [flat(cotangent), flat(scaled(cotangent, weight))] as const
-  })
-  const left = joined(
-    pairs.map(([columns]) => columns),
-    0,
-  )
-  const right = joined(
-    pairs.map(([, columns]) => columns),
-    0,
+  const output = sumOf(
+    chunks.map(({ use, weight }) => {
+      const { cotangent } = use.factors as IndexedFactors
+      return matmul(transposeLast(flat(cotangent)), flat(scaled(cotangent, weight)))
+    }),
   )
   const reads = sizeOf(indices.shape)
   const counts = scatterAddAt(ones([reads]), reshape(indices, [reads]), 0, rows)
-  return { output: matmul(transposeLast(left), right), input: mul(counts, 1 / reads) }
+  return { output, input: mul(counts, 1 / reads) }
 }
 
+/** B, chunk by chunk, so that not all columns are kept until the last is there. */
 function outputFactor(
   chunks: readonly { readonly factors: OuterFactors; readonly weight: Tensor }[],
   mode: KroneckerMode,
 ): Tensor {
-  const pairs = chunks.map(({ factors, weight }) => {
-    const columns = mode === 'expand' ? factors.cotangent : sum(factors.cotangent, [-1], { keep: true })
-    return [byGroup(columns), byGroup(scaled(columns, weight))] as const
-  })
-  const left = joined(
-    pairs.map(([columns]) => columns),
-    2,
+  return sumOf(
+    chunks.map(({ factors, weight }) => {
+      const columns = mode === 'expand' ? factors.cotangent : sum(factors.cotangent, [-1], { keep: true })
+      return matmul(byGroup(columns), transposeLast(byGroup(scaled(columns, weight))))
+    }),
   )
-  const right = joined(
-    pairs.map(([, columns]) => columns),
-    2,
-  )
-  return matmul(left, transposeLast(right))
 }
 
 /** A of inputs [N, G, I, L]: [G, I, I]. */
@@ -192,17 +176,11 @@ function wholeBlock(chunks: readonly KroneckerColumns[], name: string, shape: re
       `Kronecker factors: parameter "${name}" of shape ${formatShape(shape)} is no weight of products, and its whole block has ${size}² entries; use a diagonal quantity such as DiagGGN for it`,
     )
   }
-  const rows = chunks.map(({ use, weight }) => {
-    const perSample = use.place(perSampleOf(use.factors), 2)
-    return [perSample, scaled(perSample, weight)].map((x) => reshape(x, [-1, size])) as [Tensor, Tensor]
-  })
-  const left = joined(
-    rows.map(([x]) => x),
-    0,
+  return sumOf(
+    chunks.map(({ use, weight }) => {
+      const perSample = use.place(perSampleOf(use.factors), 2)
+      const rows = [perSample, scaled(perSample, weight)].map((x) => reshape(x, [-1, size]))
+      return matmul(transposeLast(rows[0]!), rows[1]!)
+    }),
   )
-  const right = joined(
-    rows.map(([, x]) => x),
-    0,
-  )
-  return matmul(transposeLast(left), right)
 }

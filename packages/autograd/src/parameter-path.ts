@@ -44,7 +44,7 @@ export function areDisjoint(a: ParameterPath, b: ParameterPath): boolean {
   })
 }
 
-const selecting = new Set(['reshape', 'transpose', 'slice', 'flip', 'guard', 'checkpoint'])
+const selecting = new Set(['reshape', 'transpose', 'slice', 'flip', 'guard', 'checkpoint', 'turn'])
 
 /** The map from parameter to operand, and the transpose through which results come back. */
 export function parameterMap({ leaf, operand }: ParameterPath): {

@@ -38,6 +38,8 @@ export function sessionOptions(options: SessionOptions): InferenceSession.Sessio
     executionMode: 'sequential',
     intraOpNumThreads: options.threads,
     interOpNumThreads: 1,
+    // A pattern is one more block of all memory, beside that of the first run; without it runs are as fast.
+    enableMemPattern: false,
     graphOptimizationLevel: options.optimization,
     // What fails is thrown; nothing is printed besides.
     logSeverityLevel: 4,

@@ -40,6 +40,7 @@ export type {
   Signature,
 } from './op.ts'
 export { checkpoint } from './ops/checkpoint.ts'
+export { inTurn } from './ops/turn.ts'
 export * from './ops/contract.ts'
 export * from './ops/convolution.ts'
 export {

@@ -16,6 +16,7 @@ import { fillRandom } from './random.ts'
 import { sameShape, sizeOf } from './shape.ts'
 import { rematerialize } from './rematerialize.ts'
 import { simplify } from './simplify.ts'
+import { takeTurns } from './turns.ts'
 
 /** One distinct node of a program; `inputs` are positions in the program. */
 interface Entry {
@@ -45,9 +46,9 @@ export interface Request {
 
 const isSlot = (node: AnyTensor): boolean => node.op.family === 'leaf' && node.op.name !== 'constant'
 
-/** Merges equal nodes, numbers the leaves, and takes guards and marks of checkpoints out. */
+/** Merges equal nodes, numbers the leaves, and takes guards and the marks of checkpoints and turns out. */
 export function requestOf(marked: readonly AnyTensor[]): Request {
-  const outputs = rematerialize(marked)
+  const outputs = takeTurns(rematerialize(marked))
   const entries: Entry[] = []
   const leaves: AnyTensor[] = []
   const checked: { check: Check; on: AnyTensor }[] = []

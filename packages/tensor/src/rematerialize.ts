@@ -96,7 +96,7 @@ function copyOf(node: AnyTensor, token: AnyTensor, { done, plain, copies }: Copi
 }
 
 /** x, but not before the token: a choice between x and x. */
-function after(token: AnyTensor, x: AnyTensor): AnyTensor {
+export function after(token: AnyTensor, x: AnyTensor): AnyTensor {
   const one = reshape(slice(reshape(token as never, [sizeOf(token.shape)]), 0, 0, 1), [])
   return where(equal(one, one), x as never, x as never)
 }

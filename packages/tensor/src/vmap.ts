@@ -128,6 +128,7 @@ const rules: Partial<Record<string, BatchRule>> = {
     build(node.op, inputs, { ...node.attributes, axis: (node.attributes.axis as number) + 1 }),
   guard: ({ node, inputs }) => build(node.op, inputs, node.attributes),
   checkpoint: ({ node, inputs }) => build(node.op, inputs, node.attributes),
+  turn: ({ node, inputs }) => build(node.op, inputs, node.attributes),
   reshape: ({ node, inputs, size }) => reshape(inputs[0]!, [size, ...node.shape]),
   transpose: ({ node, inputs }) =>
     transpose(inputs[0]!, [0, ...(node.attributes.permutation as number[]).map((axis) => axis + 1)]),

@@ -89,6 +89,7 @@ export const structuralRules: Readonly<Record<string, Rule>> = {
   argmax: { labels: reductionLabels, curvature: 'none', vjp: () => [undefined] },
   // Only the forward pass is computed again.
   checkpoint: { labels: guardLabels, curvature: 'none', selects: true, vjp: (_node, g) => [g] },
+  turn: { labels: guardLabels, curvature: 'none', selects: true, vjp: (_node, g) => [g] },
   // The check goes on to the cotangent, so that derivatives of a guarded loss are guarded, too.
   guard: {
     labels: guardLabels,

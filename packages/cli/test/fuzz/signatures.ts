@@ -11,7 +11,7 @@ export const signatures: Readonly<Record<string, string>> = {
   ...each('floor ceil round trunc isNaN isInfinite isFinite', 'tensor'),
   ...each('logSigmoid silu mish selu relu6 hardSigmoid hardSwish softsign', 'tensor'),
   ...each(
-    'checkpoint logicalNot globalAvgPool globalMaxPool diagonalMatrix transposeLast toTensor',
+    'checkpoint inTurn logicalNot globalAvgPool globalMaxPool diagonalMatrix transposeLast toTensor',
     'tensor',
   ),
   ...each('add sub mul div pow maximum minimum equal less greater', 'operand operand'),

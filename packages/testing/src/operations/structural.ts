@@ -1,6 +1,7 @@
 /** @file Reductions, movement and matrix products. */
 import {
   checkpoint,
+  inTurn,
   argmax,
   cast,
   concat,
@@ -188,6 +189,13 @@ export const structural: Readonly<Record<string, Operation>> = {
     apply: (pool, random) => {
       const x = pick(pool.first, random)
       return x && checkpoint(x)
+    },
+    exact: true,
+  },
+  turn: {
+    apply: (pool, random) => {
+      const x = pick(pool.first, random)
+      return x && inTurn(x, 'random')
     },
     exact: true,
   },
