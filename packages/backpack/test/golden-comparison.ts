@@ -49,7 +49,7 @@ import { graphCases, graphLoss, readGraph } from './golden-graph.ts'
 /** One network with its batch, and what is known of it. */
 export interface GoldenCase {
   readonly name: string
-  readonly golden: Pick<Golden, 'loss_value' | 'quantities' | 'aux'>
+  readonly golden: Pick<Golden, 'loss_value' | 'quantities' | 'aux' | 'unsupported_by_backpack'>
   readonly loss: Tensor
   readonly output: Tensor
   readonly parameters: readonly Parameter[]

@@ -24,6 +24,8 @@ export interface Golden {
     readonly mp_matrix: Readonly<Record<string, Values>>
   }
   readonly quantities: Readonly<Record<string, Readonly<Record<string, Values>>>>
+  /** Why BackPACK gives no value, or a wrong one, by quantity. */
+  readonly unsupported_by_backpack?: Readonly<Record<string, string>>
 }
 
 const root = fileURLToPath(new URL('../../../fixtures/goldens/', import.meta.url))
