@@ -1,0 +1,159 @@
+/**
+ * @file Small symmetric matrices on the host, dense or diagonal: products, Cholesky's and the eigenvalue decomposition. What
+ * Kronecker factors are made of.
+ */
+import { BeyondgradError } from '@beyondgrad/tensor'
+import { CholeskyDecomposition, EigenvalueDecomposition, Matrix } from 'ml-matrix'
+
+/** A matrix is Q Λ Qᵀ; without `vectors` Q is the identity. */
+export interface Eigenbasis {
+  readonly values: Float64Array
+  /** [size, size], columns are eigenvectors. */
+  readonly vectors: Float64Array | undefined
+}
+
+export interface SymmetricMatrix {
+  readonly size: number
+  readonly diagonal: Float64Array
+  /** The matrix times x [size, columns]. */
+  left(x: Float64Array, columns: number): Float64Array
+  /** x [rows, size] times the matrix. */
+  right(x: Float64Array, rows: number): Float64Array
+  damped(delta: number): SymmetricMatrix
+  scaled(factor: number): SymmetricMatrix
+  /** Throws `no-solution` unless it is positive definite. */
+  inverse(): SymmetricMatrix
+  /** Throws `no-solution` unless it is positive definite. */
+  logdet(): number
+  eigenbasis(): Eigenbasis
+}
+
+/** [m, k] times [k, n], row-major. */
+export function multiply(a: Float64Array, b: Float64Array, m: number, k: number, n: number): Float64Array {
+  const result = new Float64Array(m * n)
+  for (let i = 0; i < m; i++) {
+    for (let j = 0; j < k; j++) {
+      const factor = a[i * k + j]!
+      if (factor === 0) continue
+      for (let l = 0; l < n; l++) result[i * n + l]! += factor * b[j * n + l]!
+    }
+  }
+  return result
+}
+
+/** [rows, columns] → [columns, rows]. */
+export function transposed(x: Float64Array, rows: number, columns: number): Float64Array {
+  const result = new Float64Array(x.length)
+  for (let i = 0; i < rows; i++) for (let j = 0; j < columns; j++) result[j * rows + i] = x[i * columns + j]!
+  return result
+}
+
+function indefinite(what: string): BeyondgradError {
+  return new BeyondgradError(
+    'no-solution',
+    `the Kronecker factor of ${what} is not positive definite, as factors of few samples are not; damp it first, with damped() or factorDamped()`,
+  )
+}
+
+/** @param what it belongs to, for messages */
+export function diagonalMatrix(diagonal: Float64Array, what: string): SymmetricMatrix {
+  const size = diagonal.length
+  const demandPositive = (): void => {
+    if (!diagonal.every((value) => value > 0)) throw indefinite(what)
+  }
+  return {
+    size,
+    diagonal,
+    left: (x, columns) => x.map((value, at) => value * diagonal[Math.floor(at / columns)]!),
+    right: (x) => x.map((value, at) => value * diagonal[at % size]!),
+    damped: (delta) =>
+      diagonalMatrix(
+        diagonal.map((value) => value + delta),
+        what,
+      ),
+    scaled: (factor) =>
+      diagonalMatrix(
+        diagonal.map((value) => value * factor),
+        what,
+      ),
+    inverse: () => {
+      demandPositive()
+      return diagonalMatrix(
+        diagonal.map((value) => 1 / value),
+        what,
+      )
+    },
+    logdet: () => {
+      demandPositive()
+      return diagonal.reduce((sum, value) => sum + Math.log(value), 0)
+    },
+    eigenbasis: () => ({ values: diagonal, vectors: undefined }),
+  }
+}
+
+/**
+ * @param data [size, size], symmetric up to rounding
+ * @param what it belongs to, for messages
+ */
+export function denseMatrix(data: Float64Array, size: number, what: string): SymmetricMatrix {
+  const even = data.map((value, at) => (value + data[(at % size) * size + Math.floor(at / size)]!) / 2)
+  const diagonal = Float64Array.from({ length: size }, (_, i) => even[i * size + i]!)
+  let root: CholeskyDecomposition | undefined
+  let basis: Eigenbasis | undefined
+  const cholesky = (): CholeskyDecomposition => {
+    root ??= new CholeskyDecomposition(matrixOf(even, size))
+    if (!root.isPositiveDefinite()) throw indefinite(what)
+    return root
+  }
+  return {
+    size,
+    diagonal,
+    left: (x, columns) => multiply(even, x, size, size, columns),
+    right: (x, rows) => multiply(x, even, rows, size, size),
+    damped: (delta) => {
+      const changed = even.slice()
+      for (let i = 0; i < size; i++) changed[i * size + i]! += delta
+      return denseMatrix(changed, size, what)
+    },
+    scaled: (factor) =>
+      denseMatrix(
+        even.map((value) => value * factor),
+        size,
+        what,
+      ),
+    inverse: () => {
+      const inverted = cholesky().solve(Matrix.eye(size, size))
+      return denseMatrix(Float64Array.from(inverted.to1DArray()), size, what)
+    },
+    logdet: () => {
+      const lower = cholesky().lowerTriangularMatrix
+      let sum = 0
+      for (let i = 0; i < size; i++) sum += 2 * Math.log(lower.get(i, i))
+      return sum
+    },
+    eigenbasis: () => (basis ??= eigenbasisOf(even, size)),
+  }
+}
+
+function matrixOf(data: Float64Array, size: number): Matrix {
+  const matrix = new Matrix(size, size)
+  for (let i = 0; i < size; i++) for (let j = 0; j < size; j++) matrix.set(i, j, data[i * size + j]!)
+  return matrix
+}
+
+/** Eigenvalues, ascending, and eigenvectors of a symmetric matrix [size, size]. */
+export function eigenbasisOf(
+  data: Float64Array,
+  size: number,
+): Required<Eigenbasis> & {
+  readonly vectors: Float64Array
+} {
+  if (size === 0) return { values: new Float64Array(0), vectors: new Float64Array(0) }
+  const { realEigenvalues, eigenvectorMatrix } = new EigenvalueDecomposition(matrixOf(data, size), {
+    assumeSymmetric: true,
+  })
+  return {
+    values: Float64Array.from(realEigenvalues),
+    vectors: Float64Array.from(eigenvectorMatrix.to1DArray()),
+  }
+}
