@@ -19,11 +19,12 @@ import {
   sizeOf,
   slice,
   type Tensor,
+  topologicalOrder,
   zeros,
 } from '@beyondgrad/tensor'
 import { type BatchSource, openBatch, reread } from './data-batches.ts'
 import { defineLinearOperator, type LinearOperator, type ProductOptions } from './linear-operator.ts'
-import { lossTerms, shareOfBatches } from './loss-terms.ts'
+import { lossTerms, type Reductions, shareOfBatches } from './loss-terms.ts'
 import { throwIfCancelled } from './operator-algebra.ts'
 import { inDouble, type VectorLayout, vectorLayout } from './vector-layout.ts'
 
@@ -70,7 +71,7 @@ export interface CurvatureKind {
 interface BatchResult {
   readonly parts: readonly Tensor[]
   readonly terms: readonly (number | Tensor)[]
-  readonly reduction: string
+  readonly reduction: Reductions
 }
 
 /** A batch's part of a quantity: `count` vectors of the size of the parameters. */
@@ -105,7 +106,7 @@ export async function curvatureOperator<B extends object>(
       flat === undefined
         ? kind.diagonal(loss, list)
         : kind.product(loss, splitVector(flat, layout, parameters), leaves)
-    const { terms, reduction } = lossTerms(kind.name, loss, new Set(leaves))
+    const { terms, reduction } = lossTerms(loss, new Set(leaves))
     // Engines need no outputs of no elements.
     const parts = list.filter(({ shape }) => sizeOf(shape) > 0).map((parameter) => found.get(parameter))
     return { parts, terms, reduction }
@@ -122,7 +123,9 @@ export async function curvatureOperator<B extends object>(
     return { ...single, parts }
   }
   // What can't be done fails here, and not at the first product.
-  build(lossFor(first), placeholder([layout.size], 'float32', 'vector'))
+  const firstLoss = lossFor(first)
+  demandBatch(kind.name, firstLoss, openBatch(kind.name, first).tensors)
+  build(firstLoss, placeholder([layout.size], 'float32', 'vector'))
   /** As many vectors at once as memory allows. */
   let vectorsAtOnce: number | undefined
   const atOnce = async (): Promise<number> => {
@@ -167,7 +170,7 @@ export async function curvatureOperator<B extends object>(
     const totals = Array.from({ length: count }, () => new Float64Array(layout.size))
     const shares = shareOfBatches(name)
     let done = 0
-    let unshared = false
+    let unshared: Reductions | undefined
     for await (const batch of read()) {
       throwIfCancelled(signal)
       demandCurrent()
@@ -184,11 +187,12 @@ export async function curvatureOperator<B extends object>(
           `${name}: the share of a batch must be a finite number, not ${share}`,
         )
       }
-      unshared ||= share === undefined && reduction === 'unknown'
-      if (unshared && done > 0) throw needsShare(name)
+      if (share === undefined && (reduction === 'unknown' || reduction === 'mixed')) unshared = reduction
+      if (unshared !== undefined && done > 0) throw needsShare(name, unshared)
       const numbers = terms.map((each) => (typeof each === 'number' ? each : each.data[0]!))
       addParts(totals, parts, layout, shares.weight({ terms: numbers, share }))
-      onProgress?.({ done: ++done })
+      done++
+      onProgress?.({ done })
     }
     const whole = shares.whole()
     return totals.map((total) => total.map((value) => value / whole))
@@ -279,10 +283,24 @@ function demandScalar(what: string, loss: Tensor): void {
   )
 }
 
-function needsShare(what: string): BeyondgradError {
+/** A loss of other tensors is the same for every batch. */
+function demandBatch(what: string, loss: Tensor, batch: readonly AnyTensor[]): void {
+  const order = new Set(topologicalOrder([loss]))
+  if (batch.some((x) => order.has(x))) return
+  throw new BeyondgradError(
+    'value',
+    `${what}: the loss does not depend on the batch that it is given; build it from the batch's tensors`,
+  )
+}
+
+function needsShare(what: string, reduction: Reductions): BeyondgradError {
+  const why =
+    reduction === 'mixed'
+      ? 'some of the losses average over a batch and others add up'
+      : 'the loss contains no marked loss'
   return new BeyondgradError(
     'value',
-    `${what}: the loss contains no marked loss, so that nothing says how much each of several batches counts; say it with the option share, as in ({ inputs }) => inputs.shape[0] / total`,
+    `${what}: ${why}, so that nothing says how much each of several batches counts; say it with the option share, as in ({ inputs }) => inputs.shape[0] / total`,
   )
 }
 

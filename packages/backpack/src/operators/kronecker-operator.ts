@@ -132,7 +132,9 @@ function ofBlocks(name: string, layout: VectorLayout, blocks: readonly Block[]):
     logdet: () => soon(() => total((block) => block.logdet())),
     inverse: () => changed(', inverted', (block) => block.inverse()),
     damped: (delta) => {
-      demandDamping(delta)
+      if (!Number.isFinite(delta)) {
+        throw new BeyondgradError('value', `damped: takes a finite number, not ${delta}`)
+      }
       return changed(` + ${delta} I`, (block) => block.damped(delta))
     },
     scaled: (factor) => {
@@ -153,7 +155,10 @@ function ofBlocks(name: string, layout: VectorLayout, blocks: readonly Block[]):
 
 function demandDamping(delta: number): void {
   if (delta >= 0 && delta < Infinity) return
-  throw new BeyondgradError('value', `damping must be a finite number of at least 0, not ${delta}`)
+  throw new BeyondgradError(
+    'value',
+    `factorDamped: takes a finite number of at least 0, whose root each factor gets, not ${delta}`,
+  )
 }
 
 function blockOf(part: Part, { output, input, rows }: KroneckerArrays): KroneckerBlock {

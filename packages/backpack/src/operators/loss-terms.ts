@@ -11,26 +11,25 @@ import {
   topologicalOrder,
 } from '@beyondgrad/tensor'
 
-/** What each marked loss of a batch averages over; no number where it does not average. */
+/** Of the marked losses together; unknown where there is none. */
+export type Reductions = 'mean' | 'sum' | 'mixed' | 'unknown'
+
+/** What each marked loss of a batch averages over. */
 export interface LossTerms {
-  readonly reduction: 'mean' | 'sum' | 'unknown'
-  /** For each marked loss the number of its terms, or the sum of their weights. */
+  readonly reduction: Reductions
+  /** Under "mean", for each marked loss the number of its terms, or the sum of their weights. */
   readonly terms: readonly (number | Tensor)[]
 }
 
-/** Reads the marked losses of a loss that depend on parameters. Throws `value` if some average and others add up. */
-export function lossTerms(what: string, loss: Tensor, parameters: ReadonlySet<AnyTensor>): LossTerms {
+/** Reads the marked losses of a loss that depend on parameters, whose leaves are given. */
+export function lossTerms(loss: Tensor, parameters: ReadonlySet<AnyTensor>): LossTerms {
   const order = topologicalOrder([loss])
   const affected = dependents(order, (node) => parameters.has(node))
   const marked = order.filter((node) => affected.has(node) && 'loss' in node.op)
-  const reductions = new Set(marked.map(({ attributes }) => attributes.reduction as 'mean' | 'sum'))
-  if (reductions.size > 1) {
-    throw new BeyondgradError(
-      'value',
-      `${what}: some of the losses average over a batch and others add up, so that batches have no share of a whole; give all the same reduction, or say how much a batch counts with the option share`,
-    )
-  }
-  const [reduction = 'unknown'] = reductions
+  const [first = 'unknown', ...others] = new Set(
+    marked.map(({ attributes }) => attributes.reduction as 'mean' | 'sum'),
+  )
+  const reduction = others.length > 0 ? 'mixed' : first
   return { reduction, terms: reduction === 'mean' ? marked.map(termsOf) : [] }
 }
 
