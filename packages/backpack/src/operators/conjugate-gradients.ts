@@ -81,10 +81,10 @@ type Precondition = (residuals: readonly Float64Array[]) => Promise<readonly Flo
 
 function preconditioned(preconditioner: LinearOperator | undefined, options: ProductOptions): Precondition {
   if (preconditioner === undefined) return (residuals) => Promise.resolve(residuals)
-  const { times } = countedProducts('inverse (cg), preconditioner', preconditioner, {
+  const products = countedProducts('inverse (cg), preconditioner', preconditioner, {
     signal: options.signal,
   })
-  return times
+  return (residuals) => products.times(residuals)
 }
 
 /** One step along the direction, whose image is given. */

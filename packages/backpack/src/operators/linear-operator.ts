@@ -28,16 +28,16 @@ export interface DenseMatrix {
 
 /** What an operator knows beyond its products, exactly and without many of them. */
 export interface KnownStructure {
-  diagonal?(options?: ProductOptions): Promise<Float64Array>
-  trace?(options?: ProductOptions): Promise<number>
+  readonly diagonal?: (options?: ProductOptions) => Promise<Float64Array>
+  readonly trace?: (options?: ProductOptions) => Promise<number>
   /** log det of a positive definite operator; throws `no-solution` if it is not. */
-  logdet?(options?: ProductOptions): Promise<number>
+  readonly logdet?: (options?: ProductOptions) => Promise<number>
   /** Throws `no-solution` for one that has no inverse. */
-  inverse?(): LinearOperator
+  readonly inverse?: () => LinearOperator
   /** The operator + δ I, with what is known of that. */
-  damped?(delta: number): LinearOperator
+  readonly damped?: (delta: number) => LinearOperator
   /** The operator times a number, with what is known of that. */
-  scaled?(factor: number): LinearOperator
+  readonly scaled?: (factor: number) => LinearOperator
 }
 
 /** A matrix, known by its products; vectors are flat and on the host, in double precision. */
@@ -80,7 +80,10 @@ export interface LinearOperatorDefinition {
   /** Whether it is its own transpose. Default: false. */
   readonly symmetric?: boolean | undefined
   /** Gets a vector of its own, of the right length and finite. */
-  matvec(vector: Float64Array, options: ProductOptions): Promise<ArrayLike<number>> | ArrayLike<number>
+  readonly matvec: (
+    vector: Float64Array,
+    options: ProductOptions,
+  ) => Promise<ArrayLike<number>> | ArrayLike<number>
   /** Default: one product after the other. */
   readonly matmat?:
     | ((vectors: readonly Float64Array[], options: ProductOptions) => Promise<readonly Float64Array[]>)
