@@ -6,27 +6,18 @@ import { type Parameter, type ParameterMap, parameterMap, parametersOf } from '@
 import {
   type AnyTensor,
   BeyondgradError,
-  capture,
-  compile,
-  type Compiled,
   type Engine,
-  formatShape,
-  lift,
-  liveBytes,
   type NDArray,
-  placeholder,
-  reshape,
   sizeOf,
-  slice,
   type Tensor,
   topologicalOrder,
-  zeros,
 } from '@beyondgrad/tensor'
-import { type BatchSource, openBatch, reread } from './data-batches.ts'
+import { type CurvatureKind, type CurvatureTraces, curvatureTraces, demandScalar } from './curvature-trace.ts'
+import { type BatchSource, openBatch, type ReadBatches, reread } from './data-batches.ts'
 import { defineLinearOperator, type LinearOperator, type ProductOptions } from './linear-operator.ts'
-import { lossTerms, type Reductions, shareOfBatches } from './loss-terms.ts'
+import { type Reductions, shareOfBatches } from './loss-terms.ts'
 import { throwIfCancelled } from './operator-algebra.ts'
-import { inDouble, type VectorLayout, vectorLayout } from './vector-layout.ts'
+import { type VectorLayout, vectorLayout } from './vector-layout.ts'
 
 export interface CurvatureOptions<B extends object> {
   /**
@@ -58,200 +49,126 @@ export interface CurvatureOperator extends LinearOperator {
   dispose(): Promise<void>
 }
 
-/** What kind of curvature; expressions for one batch. */
-export interface CurvatureKind {
-  readonly name: string
-  /** The product with vectors by parameter, whose leaves are given. */
-  product(loss: Tensor, vectors: ParameterMap<Tensor>, leaves: readonly AnyTensor[]): ParameterMap<Tensor>
-  /** The exact diagonal. */
-  diagonal(loss: Tensor, parameters: readonly Parameter[]): ParameterMap<Tensor>
-}
-
-/** Results by parameter of one batch, and what its losses average over. */
-interface BatchResult {
-  readonly parts: readonly Tensor[]
-  readonly terms: readonly (number | Tensor)[]
-  readonly reduction: Reductions
-}
-
-/** A batch's part of a quantity: `count` vectors of the size of the parameters. */
-interface Quantity {
-  readonly name: string
-  /** The vectors that are an input of the execution; none for a diagonal. */
-  readonly vectors: readonly Float64Array[] | undefined
-}
-
 const defaultMemory = 128 * 2 ** 20
+
+/** An operator apart from the state of its parameters. */
+interface Curvature<B extends object> {
+  readonly kind: CurvatureKind
+  readonly options: CurvatureOptions<B>
+  readonly read: ReadBatches<B>
+  readonly parameters: ParameterMap<Parameter>
+  readonly layout: VectorLayout
+  readonly traces: CurvatureTraces<B>
+}
 
 /** Reads the first batch to see which parameters there are; nothing is executed. */
 export async function curvatureOperator<B extends object>(
   kind: CurvatureKind,
   options: CurvatureOptions<B>,
 ): Promise<CurvatureOperator> {
-  const { memory = defaultMemory, loss: lossFor } = options
+  const { memory = defaultMemory, loss, engine } = options
   if (!(memory > 0)) {
     throw new BeyondgradError('value', `${kind.name}: memory must be a positive number, not ${memory}`)
   }
   const read = reread(kind.name, options.data)
   const first = await firstOf(read)
   const parameters = parametersIn(kind.name, first, options)
-  const list = [...parameters].map(([, parameter]) => parameter)
-  const layout = vectorLayout(list)
-  const traces = new Map<string, Compiled<AnyTensor[], BatchResult>>()
-
-  const build = (loss: Tensor, flat: Tensor | undefined): BatchResult => {
-    demandScalar(kind.name, loss)
-    const leaves = [...parametersOf([loss], list)].map(([, leaf]) => leaf)
-    const found =
-      flat === undefined
-        ? kind.diagonal(loss, list)
-        : kind.product(loss, splitVector(flat, layout, parameters), leaves)
-    const { terms, reduction } = lossTerms(loss, new Set(leaves))
-    // Engines need no outputs of no elements.
-    const parts = list.filter(({ shape }) => sizeOf(shape) > 0).map((parameter) => found.get(parameter))
-    return { parts, terms, reduction }
-  }
-  const buildMany = (loss: Tensor, flats: Tensor): BatchResult => {
-    const one = placeholder([layout.size], 'float32', 'vector')
-    const single = build(loss, one)
-    const count = flats.shape[0]!
-    const { results, isBatched } = lift(single.parts, new Map<AnyTensor, AnyTensor>([[one, flats]]), count)
-    // What does not depend on the vector, and yet is linear in it, is zero.
-    const parts = results.map((x, i) =>
-      isBatched[i] ? (x as Tensor) : zeros([count, ...single.parts[i]!.shape]),
-    )
-    return { ...single, parts }
-  }
+  const layout = vectorLayout([...parameters].map(([parameter]) => parameter))
+  const traces = curvatureTraces({ kind, loss, parameters, layout, engine })
   // What can't be done fails here, and not at the first product.
-  const firstLoss = lossFor(first)
-  demandBatch(kind.name, firstLoss, openBatch(kind.name, first).tensors)
-  build(firstLoss, placeholder([layout.size], 'float32', 'vector'))
-  /** As many vectors at once as memory allows. */
-  let vectorsAtOnce: number | undefined
-  const atOnce = async (): Promise<number> => {
-    if (vectorsAtOnce === undefined) {
-      const opened = openBatch(kind.name, await firstOf(read))
-      const stand = opened.tensors.map(({ shape, dtype }) => placeholder(shape, dtype, 'batch'))
-      const flat = placeholder([layout.size], 'float32', 'vector')
-      const { graph } = capture(() => [...build(lossFor(opened.fill(stand)), flat).parts], kind.name)
-      vectorsAtOnce = Math.max(1, Math.floor(memory / Math.max(1, liveBytes(graph))))
-    }
-    return vectorsAtOnce
-  }
-
-  const traceFor = (
-    quantity: 'diagonal' | 'one' | 'many',
-    opened: ReturnType<typeof openBatch<B>>,
-  ): Compiled<AnyTensor[], BatchResult> => {
-    const key = `${quantity} ${opened.key}`
-    let trace = traces.get(key)
-    if (trace === undefined) {
-      trace = compile(
-        (...inputs: AnyTensor[]): BatchResult => {
-          if (quantity === 'diagonal') return build(lossFor(opened.fill(inputs)), undefined)
-          const [flat, ...rest] = inputs as [Tensor, ...AnyTensor[]]
-          const loss = lossFor(opened.fill(rest))
-          return quantity === 'one' ? build(loss, flat) : buildMany(loss, flat)
-        },
-        { engine: options.engine },
-      )
-      traces.set(key, trace)
-    }
-    return trace
-  }
-
-  const runOver = async (
-    { name, vectors }: Quantity,
-    { signal, onProgress }: ProductOptions,
-    demandCurrent: () => void,
-  ): Promise<Float64Array[]> => {
-    const count = vectors?.length ?? 1
-    const quantity = vectors === undefined ? 'diagonal' : count === 1 ? 'one' : 'many'
-    const totals = Array.from({ length: count }, () => new Float64Array(layout.size))
-    const shares = shareOfBatches(name)
-    let done = 0
-    let unshared: Reductions | undefined
-    for await (const batch of read()) {
-      throwIfCancelled(signal)
-      demandCurrent()
-      const opened = openBatch(name, batch)
-      const run = traceFor(quantity, opened).with({ signal })
-      const inputs = vectors === undefined ? [] : [vectorsAsInput(vectors, layout.size)]
-      const { parts, terms, reduction } = await run(...([...inputs, ...opened.tensors] as AnyTensor[]))
-      // A run that had to wait may have seen newer parameters.
-      demandCurrent()
-      const share = options.share?.(batch)
-      if (share !== undefined && !Number.isFinite(share)) {
-        throw new BeyondgradError(
-          'value',
-          `${name}: the share of a batch must be a finite number, not ${share}`,
-        )
-      }
-      if (share === undefined && (reduction === 'unknown' || reduction === 'mixed')) unshared = reduction
-      if (unshared !== undefined && done > 0) throw needsShare(name, unshared)
-      const numbers = terms.map((each) => (typeof each === 'number' ? each : each.data[0]!))
-      addParts(totals, parts, layout, shares.weight({ terms: numbers, share }))
-      done++
-      onProgress?.({ done })
-    }
-    const whole = shares.whole()
-    return totals.map((total) => total.map((value) => value / whole))
-  }
-
-  const operatorNow = (): CurvatureOperator => {
-    const versions = list.map(({ cell }) => cell.version)
-    const demandCurrent = (): void => {
-      const changed = list.find(({ cell }, i) => cell.version !== versions[i])
-      if (changed === undefined) return
-      throw new BeyondgradError(
-        'stale-parameter',
-        `${kind.name}: parameter "${changed.name}" was updated after this operator was made, which is a matrix of its own; refreshed() gives that of the parameters as they are now`,
-      )
-    }
-    const operator = defineLinearOperator({
-      name: kind.name,
-      layout,
-      symmetric: true,
-      matvec: async (vector, product) => {
-        const [found] = await runOver({ name: kind.name, vectors: [vector] }, product, demandCurrent)
-        return found!
-      },
-      matmat: async (vectors, { signal, onProgress }) => {
-        const size = await atOnce()
-        const results: Float64Array[] = []
-        for (let from = 0; from < vectors.length; from += size) {
-          const some = vectors.slice(from, from + size)
-          results.push(...(await runOver({ name: kind.name, vectors: some }, { signal }, demandCurrent)))
-          onProgress?.({ done: results.length, total: vectors.length })
-        }
-        return results
-      },
-      known: {
-        diagonal: async (product = {}) => {
-          const [found] = await runOver({ name: kind.name, vectors: undefined }, product, demandCurrent)
-          return found!
-        },
-        trace: async (product = {}) => {
-          const [found] = await runOver({ name: kind.name, vectors: undefined }, product, demandCurrent)
-          return found!.reduce((a, b) => a + b, 0)
-        },
-      },
-    })
-    return {
-      ...operator,
-      layout,
-      parameters,
-      refreshed: operatorNow,
-      dispose: async () => {
-        await Promise.all([...traces.values()].map((trace) => trace.dispose()))
-        traces.clear()
-      },
-    }
-  }
-  return operatorNow()
+  traces.tryOut(first)
+  return operatorNow({ kind, options: { ...options, memory }, read, parameters, layout, traces })
 }
 
-async function firstOf<B>(read: () => AsyncGenerator<B, void, void>): Promise<B> {
+/** The operator for the parameters as they are now. */
+function operatorNow<B extends object>(of: Curvature<B>): CurvatureOperator {
+  const { kind, layout, parameters, traces, read, options } = of
+  const { name } = kind
+  const demandCurrent = versionCheck(name, parameters)
+  const run = (
+    vectors: readonly Float64Array[] | undefined,
+    product: ProductOptions,
+  ): Promise<Float64Array[]> => overBatches(of, vectors, product, demandCurrent)
+  const exactDiagonal = async (product: ProductOptions = {}): Promise<Float64Array> =>
+    (await run(undefined, product))[0]!
+  let atOnce: number | undefined
+  const operator = defineLinearOperator({
+    name,
+    layout,
+    symmetric: true,
+    matvec: async (vector, product) => (await run([vector], product))[0]!,
+    matmat: async (vectors, { signal, onProgress }) => {
+      atOnce ??= traces.vectorsIn(options.memory!, await firstOf(read))
+      const results: Float64Array[] = []
+      for (let from = 0; from < vectors.length; from += atOnce) {
+        results.push(...(await run(vectors.slice(from, from + atOnce), { signal })))
+        onProgress?.({ done: results.length, total: vectors.length })
+      }
+      return results
+    },
+    known: {
+      diagonal: exactDiagonal,
+      trace: async (product) => (await exactDiagonal(product)).reduce((a, b) => a + b, 0),
+    },
+  })
+  return {
+    ...operator,
+    layout,
+    parameters,
+    refreshed: () => operatorNow(of),
+    dispose: () => traces.dispose(),
+  }
+}
+
+/** Throws `stale-parameter` once a parameter has been updated. */
+function versionCheck(name: string, parameters: ParameterMap<Parameter>): () => void {
+  const before = [...parameters].map(([, parameter]) => [parameter, parameter.cell.version] as const)
+  return () => {
+    const changed = before.find(([{ cell }, version]) => cell.version !== version)
+    if (changed === undefined) return
+    throw new BeyondgradError(
+      'stale-parameter',
+      `${name}: parameter "${changed[0].name}" was updated after this operator was made, which is a matrix of its own; refreshed() gives that of the parameters as they are now`,
+    )
+  }
+}
+
+/** One execution for each batch, and the sum of what they give. */
+async function overBatches<B extends object>(
+  { kind: { name }, options, read, layout, traces }: Curvature<B>,
+  vectors: readonly Float64Array[] | undefined,
+  { signal, onProgress }: ProductOptions,
+  demandCurrent: () => void,
+): Promise<Float64Array[]> {
+  const totals = Array.from({ length: vectors?.length ?? 1 }, () => new Float64Array(layout.size))
+  const shares = shareOfBatches(name)
+  let unshared: Reductions | undefined
+  let done = 0
+  for await (const batch of read()) {
+    throwIfCancelled(signal)
+    demandCurrent()
+    const { parts, terms, reduction } = await traces.run(batch, vectors, signal)
+    // A run that had to wait may have seen newer parameters.
+    demandCurrent()
+    const share = options.share?.(batch)
+    if (share !== undefined && !Number.isFinite(share)) {
+      throw new BeyondgradError(
+        'value',
+        `${name}: the share of a batch must be a finite number, not ${share}`,
+      )
+    }
+    if (share === undefined && (reduction === 'unknown' || reduction === 'mixed')) unshared = reduction
+    if (unshared !== undefined && done > 0) throw needsShare(name, unshared)
+    const numbers = terms.map((each) => (typeof each === 'number' ? each : each.data[0]!))
+    addParts(totals, parts, layout, shares.weight({ terms: numbers, share }))
+    done++
+    onProgress?.({ done })
+  }
+  const whole = shares.whole()
+  return totals.map((total) => total.map((value) => value / whole))
+}
+
+async function firstOf<B>(read: ReadBatches<B>): Promise<B> {
   for await (const batch of read()) return batch
   throw new BeyondgradError('value', 'data has no batches')
 }
@@ -261,9 +178,10 @@ function parametersIn<B extends object>(
   batch: B,
   { loss: lossFor, parameters: wanted }: CurvatureOptions<B>,
 ): ParameterMap<Parameter> {
-  openBatch(what, batch)
+  const { tensors } = openBatch(what, batch)
   const loss = lossFor(batch)
   demandScalar(what, loss)
+  demandBatch(what, loss, tensors)
   const parameters = parameterMap([...parametersOf([loss], wanted)].map(([parameter]) => parameter))
   const size = [...parameters].reduce((total, [{ shape }]) => total + sizeOf(shape), 0)
   if (size === 0) {
@@ -273,14 +191,6 @@ function parametersIn<B extends object>(
     )
   }
   return parameters
-}
-
-function demandScalar(what: string, loss: Tensor): void {
-  if (sizeOf(loss.shape) === 1) return
-  throw new BeyondgradError(
-    'shape',
-    `${what}: the loss of a batch must be one number, not a tensor of shape ${formatShape(loss.shape)}`,
-  )
 }
 
 /** A loss of other tensors is the same for every batch. */
@@ -302,28 +212,6 @@ function needsShare(what: string, reduction: Reductions): BeyondgradError {
     'value',
     `${what}: ${why}, so that nothing says how much each of several batches counts; say it with the option share, as in ({ inputs }) => inputs.shape[0] / total`,
   )
-}
-
-/** A flat vector by parameter. */
-function splitVector(
-  flat: Tensor,
-  layout: VectorLayout,
-  parameters: ParameterMap<Parameter>,
-): ParameterMap<Tensor> {
-  const at = new Map(layout.parts.map((placed) => [placed.part.name, placed] as const))
-  return parameters.map((parameter): Tensor => {
-    const { from, size } = at.get(parameter.name)!
-    return size === 0 ? zeros(parameter.shape) : reshape(slice(flat, 0, from, from + size), parameter.shape)
-  })
-}
-
-/** [size] of one vector, [K, size] of more. */
-function vectorsAsInput(vectors: readonly Float64Array[], size: number): NDArray {
-  const [first] = vectors
-  if (vectors.length === 1) return inDouble([size], first!)
-  const all = new Float64Array(vectors.length * size)
-  vectors.forEach((vector, k) => all.set(vector, k * size))
-  return inDouble([vectors.length, size], all)
 }
 
 /** Adds a batch's results, which come by parameter and for every vector. */

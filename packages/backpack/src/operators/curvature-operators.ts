@@ -13,12 +13,8 @@ import {
 } from '@beyondgrad/autograd'
 import { add, BeyondgradError, div, namedMap, type Tensor } from '@beyondgrad/tensor'
 import { DiagGGN, DiagHessian } from '../curvature-diagonal.ts'
-import {
-  type CurvatureKind,
-  curvatureOperator,
-  type CurvatureOperator,
-  type CurvatureOptions,
-} from './curvature-operator.ts'
+import { curvatureOperator, type CurvatureOperator, type CurvatureOptions } from './curvature-operator.ts'
+import type { CurvatureKind } from './curvature-trace.ts'
 
 const ggn: CurvatureKind = {
   name: 'GGNOperator',

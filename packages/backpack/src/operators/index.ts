@@ -8,7 +8,7 @@ export * from './inverse.ts'
 export {
   type KroneckerArrays,
   KroneckerOperator,
-  placed,
+  PlacedFactors,
   type PlacedKroneckerFactors,
 } from './kronecker-operator.ts'
 export * from './linear-operator.ts'

@@ -40,7 +40,7 @@ export interface PlacedKroneckerFactors extends KroneckerFactors {
  * The factors of `KFAC(…)` or `KFLR(…)` together with their placement, for `KroneckerOperator`. Needed for weights that are not laid out
  * [out, ...in], such as a matrix that is multiplied from the right, or a transposed convolution.
  */
-export function placed(
+export function PlacedFactors(
   factors: Extension<ParameterMap<KroneckerFactors>>,
 ): Extension<ParameterMap<PlacedKroneckerFactors>> {
   return defineExtension({
@@ -52,7 +52,7 @@ export function placed(
       if (typeof (contribution as Partial<Columns>).placeKronecker !== 'function') {
         throw new BeyondgradError(
           'unsupported',
-          `placed: "${factors.name}" does not tell where the entries of a parameter are in its factors; use KFAC() or KFLR()`,
+          `PlacedFactors: "${factors.name}" does not tell where the entries of a parameter are in its factors; use KFAC() or KFLR()`,
         )
       }
       const own = needs.factors.get(parameter)
@@ -72,7 +72,7 @@ export interface KroneckerArrays {
   readonly output: NDArray
   /** A: [I, I] or [G, I, I], or the diagonal [rows] for a table that is read by index. */
   readonly input?: NDArray
-  /** Of `placed`; left out, the parameter is [out, ...in], row-major, or [rows, width] of a table. */
+  /** Of `PlacedFactors`; left out, the parameter is [out, ...in], row-major, or [rows, width] of a table. */
   readonly rows?: NDArray
 }
 
@@ -89,7 +89,7 @@ export interface KroneckerOperator extends LinearOperator {
 }
 
 /**
- * The operator of evaluated Kronecker factors: `(await evaluate(backward(loss, { kfac: placed(KFAC()) }))).kfac`. Products, diagonal,
+ * The operator of evaluated Kronecker factors: `(await evaluate(backward(loss, { kfac: PlacedFactors(KFAC()) }))).kfac`. Products, diagonal,
  * trace, inverse and logdet are exact, computed on the host in double precision.
  *
  * Throws `shape` where factors and parameter do not fit, `data` for factors that are not finite, `value` for a placement that is none.
@@ -226,7 +226,7 @@ function placementOf(
   }
   throw new BeyondgradError(
     'shape',
-    `KroneckerOperator: parameter "${name}" of shape ${formatShape(shape)} is not laid out [out, ...in] with ${output.size * pairs.length} out and ${input.size} in; ask for placed(KFAC()), which tells how it is`,
+    `KroneckerOperator: parameter "${name}" of shape ${formatShape(shape)} is not laid out [out, ...in] with ${output.size * pairs.length} out and ${input.size} in; ask for PlacedFactors(KFAC()), which tells how it is`,
   )
 }
 
@@ -242,7 +242,7 @@ function placementIn(rows: ArrayLike<number>, size: number, name: string): Place
   if (placement.length !== size || seen.includes(0)) {
     throw new BeyondgradError(
       'value',
-      `KroneckerOperator: the rows of parameter "${name}" are not each of 0 … ${size - 1} once; take them from placed(), on an engine with double precision if there are more than 2²⁴`,
+      `KroneckerOperator: the rows of parameter "${name}" are not each of 0 … ${size - 1} once; take them from PlacedFactors(), on an engine with double precision if there are more than 2²⁴`,
     )
   }
   return inOrder ? undefined : placement

@@ -103,8 +103,9 @@ export function defineLinearOperator(definition: LinearOperatorDefinition): Line
   const { name, layout, symmetric = false, known = {} } = definition
   const [rows, columns] = shapeOf(definition)
   const backward = definition.rmatvec ?? (symmetric ? definition.matvec : undefined)
+  // Copied: what comes from a product is the caller's to change.
   const result = (found: ArrayLike<number>, size: number): Float64Array => {
-    if (found.length === size) return found instanceof Float64Array ? found : Float64Array.from(found)
+    if (found.length === size) return Float64Array.from(found)
     throw new ShapeError(name, `its product has ${found.length} entries, and should have ${size}`)
   }
   const operator: LinearOperator = {

@@ -1,21 +1,14 @@
 /** @file Curvature over data: against reference values, brute force, and one big batch against several. */
-import {
-  backward,
-  bceWithLogits,
-  crossEntropy,
-  type Module,
-  mseLoss,
-  type Parameter,
-} from '@beyondgrad/autograd'
+import { backward, bceWithLogits, crossEntropy, type Module, mseLoss } from '@beyondgrad/autograd'
 import { onnxruntime } from '@beyondgrad/engine-onnxruntime'
 import { batches, Linear, Sequential, Tanh } from '@beyondgrad/nn'
 import {
-  type AnyTensor,
   type Engine,
   evaluate,
+  type Graph,
   intTensor,
   referenceEngine,
-  substitute,
+  sizeOf,
   sum,
   tensor,
   type Tensor,
@@ -25,7 +18,6 @@ import { bruteForce } from '@beyondgrad/testing'
 import { describe, expect, it } from 'vitest'
 import {
   type CurvatureOperator,
-  type CurvatureOptions,
   diagonal,
   EmpiricalFisherOperator,
   GGNOperator,
@@ -33,78 +25,12 @@ import {
   SumGradSquared,
   trace,
 } from '../../src/index.ts'
-import { goldenCases, lossOf, modelOf, readGolden, type Values } from '../golden.ts'
-import { graphCases, graphLoss, readGraph } from '../golden-graph.ts'
 import { data, labels, numbers, of, weight } from '../network.ts'
 import { networks } from '../networks.ts'
-import { close, diagonalOf, normal, timesDense, traceOf } from './dense.ts'
+import { close, diagonalOf, normal, ofItsData, timesDense, traceOf } from './dense.ts'
 
 const reference = referenceEngine()
 const native = onnxruntime()
-
-/** A finished loss as a function of the data that it was made of. */
-function ofItsData(
-  loss: Tensor,
-): Pick<CurvatureOptions<{ readonly leaves: readonly AnyTensor[] }>, 'loss' | 'data'> {
-  const leaves = topologicalOrder([loss]).filter(({ op }) => op.name === 'data')
-  return {
-    data: { leaves },
-    loss: (batch) =>
-      substitute([loss], new Map(leaves.map((leaf, i) => [leaf, batch.leaves[i]!])))[0] as Tensor,
-  }
-}
-
-interface Case {
-  readonly name: string
-  readonly build: () => { readonly loss: Tensor; readonly parameters: readonly Parameter[] }
-  readonly quantities: Readonly<Record<string, unknown>>
-  readonly vectors: Readonly<Record<string, Values>>
-}
-
-const cases: readonly Case[] = [
-  ...goldenCases('logreg', 'mlp', 'conv').map((name): Case => {
-    const golden = readGolden(name)
-    const build = (): ReturnType<Case['build']> => {
-      const model = modelOf(golden)
-      return { loss: lossOf(golden, model), parameters: [...model.parameters].map(([p]) => p) }
-    }
-    return { name, build, quantities: golden.quantities, vectors: golden.aux?.vp_vector ?? {} }
-  }),
-  ...graphCases().map((name): Case => {
-    const golden = readGraph(name)
-    return {
-      name,
-      build: () => graphLoss(golden),
-      quantities: golden.quantities,
-      vectors: golden.aux?.vp_vector ?? {},
-    }
-  }),
-].filter(({ quantities }) => 'ggnvp' in quantities)
-
-describe.each([
-  { on: 'reference engine', engine: reference, rtol: 1e-7 },
-  { on: 'onnxruntime', engine: native, rtol: 1e-4 },
-] as readonly { readonly on: string; readonly engine: Engine; readonly rtol: number }[])(
-  'reference values on the $on',
-  ({ engine, rtol }) => {
-    it('has cases', () => expect(cases.length).toBeGreaterThan(50))
-
-    it.each(cases)('$name', async ({ build, quantities, vectors }) => {
-      const { loss, parameters } = build()
-      const options = { ...ofItsData(loss), parameters, engine }
-      for (const [make, product, full] of [
-        [GGNOperator, 'ggnvp', 'full_ggn'],
-        [HessianOperator, 'hvp', 'full_hessian'],
-      ] as const) {
-        const operator = await make(options)
-        const expected = operator.layout.flatten(quantities[product] as Record<string, Values>)
-        close(await operator.matvec(operator.layout.flatten(vectors)), expected, rtol)
-        const dense = quantities[full] as Values | undefined
-        if (dense !== undefined) close((await operator.toDense()).data, dense.data, rtol)
-      }
-    })
-  },
-)
 
 interface Samples {
   readonly inputs: Tensor
@@ -434,4 +360,42 @@ it('a batch may hold numbers, lists and several inputs', async () => {
     (await single.matvec(vector)).map((x) => 2 * x),
     1e-12,
   )
+})
+
+/** The reference engine, and the graphs that it was asked to compile. */
+function recording(): { readonly engine: Engine; readonly graphs: Graph[] } {
+  const graphs: Graph[] = []
+  const compile: Engine['compile'] = (graph) => {
+    graphs.push(graph)
+    return reference.compile(graph)
+  }
+  return { engine: { ...reference, compile }, graphs }
+}
+
+describe.each(Object.entries(operators))('a product of %s', (_name, make) => {
+  it('is compiled once for each shape of a batch', async () => {
+    const net = model()
+    const loss = ({ inputs, targets }: Samples): Tensor => crossEntropy(net(inputs), targets)
+    const { engine, graphs } = recording()
+    const operator = await make({ loss, data: split, engine })
+    expect(graphs.length).toBe(0)
+    await operator.matvec(normal('u', operator.layout.size))
+    expect(graphs.length).toBe(2)
+    await operator.matvec(normal('v', operator.layout.size))
+    net.parameters.get('0.weight').set(numbers('other', [5, 4]))
+    await operator.refreshed().matvec(normal('v', operator.layout.size))
+    expect(graphs.length).toBe(2)
+  })
+
+  it('holds neither a gradient for every sample nor the matrix', async () => {
+    const net = Sequential(Linear(20, 30, { seed: 1 }), Tanh(), Linear(30, classes, { seed: 2 }))
+    const loss = ({ inputs, targets }: Samples): Tensor => crossEntropy(net(inputs), targets)
+    const { engine, graphs } = recording()
+    const batch = { inputs: data('x', [64, 20]), targets: labels(64, classes) }
+    const operator = await make({ loss, data: batch, engine })
+    await operator.matvec(normal('u', operator.layout.size))
+    const sizes = topologicalOrder(graphs[0]!.outputs).map(({ shape }) => sizeOf(shape))
+    // [64, 30] and [64, 20] are what layers hold, 600 numbers are in the weight.
+    expect(Math.max(...sizes)).toBeLessThanOrEqual(64 * 30)
+  })
 })

@@ -1,7 +1,12 @@
 /** @file Dense matrices as operators, to compare with; and how close numbers are. */
-import { fillRandom } from '@beyondgrad/tensor'
+import { type AnyTensor, fillRandom, substitute, type Tensor, topologicalOrder } from '@beyondgrad/tensor'
 import { expect } from 'vitest'
-import { type DenseMatrix, defineLinearOperator, type LinearOperator } from '../../src/index.ts'
+import {
+  type CurvatureOptions,
+  type DenseMatrix,
+  defineLinearOperator,
+  type LinearOperator,
+} from '../../src/index.ts'
 
 /** Standard normal numbers, a pure function of the name. */
 export function normal(name: string, size: number): Float64Array {
@@ -69,5 +74,17 @@ export function close(found: ArrayLike<number>, expected: ArrayLike<number>, rto
   const size = Math.max(1e-300, ...Array.from(expected, Math.abs))
   for (let i = 0; i < expected.length; i++) {
     expect(Math.abs(found[i]! - expected[i]!), `entry ${i}`).toBeLessThanOrEqual(rtol * size)
+  }
+}
+
+/** A finished loss as a function of the data that it was made of. */
+export function ofItsData(
+  loss: Tensor,
+): Pick<CurvatureOptions<{ readonly leaves: readonly AnyTensor[] }>, 'loss' | 'data'> {
+  const leaves = topologicalOrder([loss]).filter(({ op }) => op.name === 'data')
+  return {
+    data: { leaves },
+    loss: (batch) =>
+      substitute([loss], new Map(leaves.map((leaf, i) => [leaf, batch.leaves[i]!])))[0] as Tensor,
   }
 }
