@@ -1,6 +1,12 @@
 /** @file One parameter's block of Kronecker-factored curvature: B ⊗ A in every group, or Q (Λ + δ) Qᵀ in the basis of B ⊗ A. */
 import { BeyondgradError } from '@beyondgrad/tensor'
-import { diagonalMatrix, multiply, type SymmetricMatrix, transposed } from './symmetric-matrix.ts'
+import {
+  diagonalMatrix,
+  type Eigenbasis,
+  multiply,
+  type SymmetricMatrix,
+  transposed,
+} from './symmetric-matrix.ts'
 
 /** A symmetric block, in the order of the parameter's entries. */
 export interface Block {
@@ -112,7 +118,12 @@ export function kroneckerBlock(groups: readonly FactorPair[], placement: Placeme
           output.values.forEach((b, row) =>
             input.values.forEach((a, column) => (values[row * input.values.length + column] = b * a + delta)),
           )
-          return { output: output.vectors, input: input.vectors, rows: pair.output.size, values }
+          return {
+            output: basisOf(output, pair.output.size),
+            input: basisOf(input, inputOf(pair).size),
+            rows: pair.output.size,
+            values,
+          }
         }),
         placement,
       ),
@@ -120,10 +131,19 @@ export function kroneckerBlock(groups: readonly FactorPair[], placement: Placeme
   }
 }
 
+/** Q and Qᵀ: both are needed at every product. */
+interface Basis {
+  readonly vectors: Float64Array
+  readonly transposed: Float64Array
+}
+
+const basisOf = ({ vectors }: Eigenbasis, size: number): Basis | undefined =>
+  vectors && { vectors, transposed: transposed(vectors, size, size) }
+
 /** Q Λ Qᵀ with Q = Q_B ⊗ Q_A; a basis that is undefined is the identity. */
 interface SpectralGroup {
-  readonly output: Float64Array | undefined
-  readonly input: Float64Array | undefined
+  readonly output: Basis | undefined
+  readonly input: Basis | undefined
   /** O. */
   readonly rows: number
   /** Λ [O, I]. */
@@ -159,31 +179,22 @@ function spectralBlock(groups: readonly SpectralGroup[], placement: Placement): 
     const half = left === undefined ? x : multiply(left, x, rows, rows, columns)
     return right === undefined ? half : multiply(half, right, rows, columns, columns)
   }
-  const turned = (q: Float64Array | undefined): Float64Array | undefined => {
-    if (q === undefined) return undefined
-    const size = Math.round(Math.sqrt(q.length))
-    return transposed(q, size, size)
-  }
   const squared = (q: Float64Array | undefined): Float64Array | undefined => q?.map((value) => value * value)
   return {
     size: sizes.reduce((a, b) => a + b, 0),
     times: (vector) => {
       const x = toFactors(vector, placement)
       const product = byGroup(groups, sizes, ({ output, input, rows, values }, from, to) => {
-        const inBasis = between(turned(output), x.subarray(from, to), input, rows)
-        return between(
-          output,
-          inBasis.map((value, at) => value * values[at]!),
-          turned(input),
-          rows,
-        )
+        const inBasis = between(output?.transposed, x.subarray(from, to), input?.vectors, rows)
+        const stretched = inBasis.map((value, at) => value * values[at]!)
+        return between(output?.vectors, stretched, input?.transposed, rows)
       })
       return toParameter(product, placement)
     },
     diagonal: () =>
       toParameter(
         byGroup(groups, sizes, ({ output, input, rows, values }) =>
-          between(squared(output), values, turned(squared(input)), rows),
+          between(squared(output?.vectors), values, squared(input?.transposed), rows),
         ),
         placement,
       ),
