@@ -54,7 +54,7 @@ const defaultMemory = 128 * 2 ** 20
 /** An operator apart from the state of its parameters. */
 interface Curvature<B extends object> {
   readonly kind: CurvatureKind
-  readonly options: CurvatureOptions<B>
+  readonly options: CurvatureOptions<B> & { readonly memory: number }
   readonly read: ReadBatches<B>
   readonly parameters: ParameterMap<Parameter>
   readonly layout: VectorLayout
@@ -98,7 +98,7 @@ function operatorNow<B extends object>(of: Curvature<B>): CurvatureOperator {
     symmetric: true,
     matvec: async (vector, product) => (await run([vector], product))[0]!,
     matmat: async (vectors, { signal, onProgress }) => {
-      atOnce ??= traces.vectorsIn(options.memory!, await firstOf(read))
+      atOnce ??= traces.vectorsIn(options.memory, await firstOf(read))
       const results: Float64Array[] = []
       for (let from = 0; from < vectors.length; from += atOnce) {
         results.push(...(await run(vectors.slice(from, from + atOnce), { signal })))

@@ -28,7 +28,7 @@ void GGNOperator({ data: [batch], loss: (each) => crossEntropy(forward(each.x), 
 void GGNOperator({ data: begin, loss: (each) => crossEntropy(forward(each.x), each.y) })
 void GGNOperator({ data: batch, loss: (each) => crossEntropy(forward(each.x), each.y) })
 // @ts-expect-error -- batches have no z
-void GGNOperator({ data: begin, loss: (each) => crossEntropy(forward(each.z), each.y) })
+void GGNOperator({ data: begin, loss: (each: { readonly z: Tensor }) => forward(each.z) })
 
 declare const ggn: CurvatureOperator
 expectTypeOf(ggn.parameters).toEqualTypeOf<ParameterMap<Parameter>>()
