@@ -10,7 +10,7 @@ import { join } from 'node:path'
 
 const root = join(import.meta.dirname, '..')
 const packages = ['tensor', 'autograd', 'nn', 'backpack', 'engine-onnxruntime', 'io', 'onnx', 'testing']
-const docs = ['write-an-extension', 'write-a-layer', 'write-a-loss', 'write-an-engine']
+const docs = ['write-an-extension', 'write-a-layer', 'write-a-loss', 'write-an-engine', 'operators']
 const readmes = [
   'README.md',
   ...packages.map((name) => `packages/${name}/README.md`),

@@ -15,6 +15,7 @@ export type ErrorCode =
   | 'mixed-samples'
   | 'not-a-loss'
   | 'missing-key'
+  | 'no-solution'
 
 /** Base of every error this library throws on purpose; `code` finds its explanation in docs/errors.md. */
 export class BeyondgradError extends Error {
