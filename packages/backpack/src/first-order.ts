@@ -5,8 +5,9 @@ import {
   type Extension,
   gradientFlow,
   type ParameterMap,
+  type Part,
 } from '@beyondgrad/autograd'
-import { mul, type Tensor } from '@beyondgrad/tensor'
+import { add, mul, ones, square, sub, type Tensor } from '@beyondgrad/tensor'
 
 /** The gradient ∂L/∂θ itself, `[...parameter.shape]`. Works where samples mix, too. */
 export function Gradient(): Extension<ParameterMap<Tensor>> {
@@ -59,6 +60,17 @@ export function SumGradSquared(): Extension<ParameterMap<Tensor>> {
   })
 }
 
+/** Σₙ gₙ without the terms of parameters alone that a gradient has: the mean, for merging variances. */
+function SampleSum(): Extension<ParameterMap<Tensor>> {
+  return defineExtension({
+    name: 'sample-sum',
+    options: {},
+    flow: gradientFlow,
+    merge: 'sum',
+    parameter: ({ contribution }) => contribution.weightedSum(ones([contribution.samples])),
+  })
+}
+
 /**
  * Variance of the individual gradients over the batch, 1/N Σₙ (gₙ − ḡ)² (biased: divisor N), `[...parameter.shape]`.
  * Computed from centred values: exact in single precision even where the mean is far larger than the spread.
@@ -69,10 +81,35 @@ export function Variance(): Extension<ParameterMap<Tensor>> {
     options: {},
     flow: gradientFlow,
     degree: 2,
+    needs: { sums: SampleSum() },
+    merge: mergedVariance,
     parameter: ({ contribution }) => variance(contribution),
   })
 }
 
 function variance(contribution: Contribution): Tensor {
   return mul(contribution.centredSumOfSquares(), 1 / contribution.samples)
+}
+
+/**
+ * Within the parts, and between their means: N V = Σ n (v + (m − m̄)²).
+ *
+ * Source: Chan, Golub and LeVeque, "Updating formulae and a pairwise algorithm for computing sample variances", 1979.
+ */
+function mergedVariance(
+  parts: readonly Part<ParameterMap<Tensor>, { readonly sums: Extension<ParameterMap<Tensor>> }>[],
+): ParameterMap<Tensor> {
+  const total = parts.reduce((count, { n }) => count + n, 0)
+  return parts[0]!.result.map((_, parameter) => {
+    const averaged = (each: (part: (typeof parts)[number]) => Tensor): Tensor =>
+      mul(
+        parts.map(each).reduce((a, b) => add(a, b)),
+        1 / total,
+      )
+    const mean = averaged(({ needs }) => needs.sums.get(parameter))
+    return averaged(({ result, needs, n }) => {
+      const own = mul(needs.sums.get(parameter), 1 / n)
+      return mul(add(result.get(parameter), square(sub(own, mean))), n)
+    })
+  })
 }

@@ -14,6 +14,7 @@ export function SqrtGGN(): Extension<ParameterMap<Tensor>> {
     name: 'sqrt-ggn',
     options: {},
     degree: 0.5,
+    merge: { concat: 1 },
     flow: ggnFlow(),
     parameter: ({ contribution }) => contribution.materialize(),
   })
@@ -27,6 +28,7 @@ export function SqrtGGNMC(options: MonteCarloOptions = {}): Extension<ParameterM
     name: 'sqrt-ggn-mc',
     options: { samples, seed },
     degree: 0.5,
+    merge: { concat: 1 },
     flow: ggnFlow({ samples, seed }),
     parameter: ({ contribution }) => contribution.materialize(),
   })
