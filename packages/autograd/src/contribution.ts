@@ -15,9 +15,11 @@ import {
 } from '@beyondgrad/tensor'
 import * as contraction from './contraction.ts'
 import * as indexed from './indexed-contraction.ts'
+import { pickIndices, useOfSamples } from './some-samples.ts'
 import {
   type Factors,
   type IndexedFactors,
+  joinUses,
   materialized,
   type OuterFactors,
   perSampleOf,
@@ -44,28 +46,33 @@ export interface Contribution {
   gram(): Tensor
   /** ⟨P[n], vector⟩: [N]; vector [...parameter.shape]. */
   dot(vector: Tensor): Tensor
+  /**
+   * What some of the samples contribute, by their indices; one that is named twice counts twice. Its `sum` is theirs, and the scale
+   * stays that of the whole batch. Throws `value` for an index that is none.
+   */
+  ofSamples(indices: readonly number[]): Contribution
   /** For contractions of one's own: the factors of the joined uses where they are one, else P itself. */
   readonly factors: Factors
 }
 
-/** What depends on the form that P has: everything but the gradient, which needs no samples. */
-type Reductions = Omit<Contribution, 'samples' | 'sum' | 'factors'>
+/** What depends on the form that P has. */
+type Reductions = Omit<Contribution, 'samples' | 'ofSamples' | 'factors'>
 
 /**
- * The contribution of joined uses.
+ * The contribution of all uses of a parameter.
  *
  * @param uses asked for when something beyond the gradient is: it fails where samples mix
- * @param gradient their sum, which the ordinary backward pass has anyway
+ * @param gradient their sum, if the ordinary backward pass has it anyway
  */
 export function contributionOf(
   uses: () => readonly Use[],
   samples: number,
-  gradient: () => Tensor,
+  gradient?: () => Tensor,
 ): Contribution {
   let joined: { readonly uses: readonly Use[]; readonly parts: readonly Reductions[] } | undefined
   const at = (): NonNullable<typeof joined> => {
     if (joined === undefined) {
-      const found = uses()
+      const found = joinUses(uses(), false)
       joined = { uses: found, parts: found.map((use) => reductionsOf(use, samples)) }
     }
     return joined
@@ -74,7 +81,11 @@ export function contributionOf(
   const added = (each: (part: Reductions) => Tensor): Tensor => sumOf(at().parts.map(each))
   return {
     samples,
-    sum: gradient,
+    sum: gradient ?? (() => added((part) => part.sum())),
+    ofSamples: (indices) => {
+      const pick = pickIndices(indices, samples)
+      return contributionOf(() => uses().map((use) => useOfSamples(use, pick, false)), pick.count)
+    },
     weightedSum: (weights) => added((part) => part.weightedSum(weights)),
     materialize: () => added((part) => part.materialize()),
     squaredNorm: () => added((part) => part.squaredNorm()),
@@ -104,6 +115,7 @@ function reductionsOf(use: Use, samples: number): Reductions {
 function factored(use: Use, factors: OuterFactors, samples: number): Reductions {
   const { cotangent, input } = factors
   return {
+    sum: () => use.place(contraction.total(cotangent, input), 0),
     weightedSum: (weights) =>
       use.place(contraction.total(mul(cotangent, alongSamples(weights, cotangent)), input), 0),
     materialize: () => use.place(perSampleOf(factors), 1),
@@ -124,6 +136,7 @@ function factored(use: Use, factors: OuterFactors, samples: number): Reductions 
 function byRows(use: Use, factors: IndexedFactors): Reductions {
   const { cotangent } = factors
   return {
+    sum: () => use.place(indexed.total(cotangent, factors), 0),
     weightedSum: (weights) =>
       use.place(indexed.total(mul(cotangent, alongSamples(weights, cotangent)), factors), 0),
     materialize: () => use.place(perSampleOf(factors), 1),
@@ -140,6 +153,7 @@ function byRows(use: Use, factors: IndexedFactors): Reductions {
 
 function multipliedOut(use: Use, perSample: Tensor, samples: number): Reductions {
   return {
+    sum: () => use.place(sum(perSample, [0]), 0),
     weightedSum: (weights) => use.place(sum(mul(perSample, alongSamples(weights, perSample)), [0]), 0),
     materialize: () => use.place(perSample, 1),
     squaredNorm: () => {

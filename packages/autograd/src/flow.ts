@@ -15,7 +15,7 @@ import type { AxisLabel } from './label.ts'
 import { drawnColumns, exactColumns, oneAfterAnother, type StartingColumns } from './loss-columns.ts'
 import { type AveragedCurvature, averagedMatrices } from './matrix-sweep.ts'
 import type { Parameter } from './parameter.ts'
-import { joinUses, noUse, type Use } from './use.ts'
+import { noUse, type Use } from './use.ts'
 
 /** The limits that a sweep keeps to. */
 export interface FlowOptions {
@@ -52,7 +52,7 @@ export const gradientFlow: Flow<Contribution> = {
         }
       }
       if (found.length === 0) return [noUse(analysis.samples, parameter.shape)]
-      return joinUses(found, false)
+      return found
     }
     return contributionOf(uses, analysis.samples, () => analysis.gradient(parameter))
   },

@@ -37,7 +37,7 @@ export type Factors = OuterFactors | IndexedFactors | DirectFactors
 export interface PlacedFactors<F extends Factors = Factors> {
   readonly factors: F
   /** [...lead, factors' layout] → [...lead, ...parameter.shape]; `lead` axes come first. */
-  place(result: Tensor, lead: number): Tensor
+  readonly place: (result: Tensor, lead: number) => Tensor
 }
 
 /** One use of a parameter: factors in the operand's layout, and how to get from there to the parameter's. */

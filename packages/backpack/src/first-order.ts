@@ -8,6 +8,7 @@ import {
   type Part,
 } from '@beyondgrad/autograd'
 import { add, mul, ones, square, sub, type Tensor } from '@beyondgrad/tensor'
+import { checkSubsample, chosen, mergeOfAll, subsampleKey, type SubsampleOptions } from './subsample.ts'
 
 /** The gradient ∂L/∂θ itself, `[...parameter.shape]`. Works where samples mix, too. */
 export function Gradient(): Extension<ParameterMap<Tensor>> {
@@ -26,37 +27,43 @@ export function Gradient(): Extension<ParameterMap<Tensor>> {
  *
  * Source: Dangel, Kunstner, Hennig, "BackPACK", ICLR 2020, Table 1.
  */
-export function BatchGradient(): Extension<ParameterMap<Tensor>> {
+export function BatchGradient(options: SubsampleOptions = {}): Extension<ParameterMap<Tensor>> {
+  const { subsample } = options
+  checkSubsample('BatchGradient', subsample)
   return defineExtension({
     name: 'batch-gradient',
-    options: {},
+    options: { subsample: subsampleKey(subsample) },
     flow: gradientFlow,
-    merge: 'concat',
-    parameter: ({ contribution }) => contribution.materialize(),
+    ...mergeOfAll(subsample, 'concat'),
+    parameter: ({ contribution }) => chosen(contribution, subsample).materialize(),
   })
 }
 
 /** Squared norms of the individual gradients, `[N]` for each parameter: which samples pull hardest. */
-export function BatchL2(): Extension<ParameterMap<Tensor>> {
+export function BatchL2(options: SubsampleOptions = {}): Extension<ParameterMap<Tensor>> {
+  const { subsample } = options
+  checkSubsample('BatchL2', subsample)
   return defineExtension({
     name: 'batch-l2',
-    options: {},
+    options: { subsample: subsampleKey(subsample) },
     flow: gradientFlow,
     degree: 2,
-    merge: 'concat',
-    parameter: ({ contribution }) => contribution.squaredNorm(),
+    ...mergeOfAll(subsample, 'concat'),
+    parameter: ({ contribution }) => chosen(contribution, subsample).squaredNorm(),
   })
 }
 
 /** Second moment of the individual gradients, Σₙ gₙ², `[...parameter.shape]`. */
-export function SumGradSquared(): Extension<ParameterMap<Tensor>> {
+export function SumGradSquared(options: SubsampleOptions = {}): Extension<ParameterMap<Tensor>> {
+  const { subsample } = options
+  checkSubsample('SumGradSquared', subsample)
   return defineExtension({
     name: 'sum-grad-squared',
-    options: {},
+    options: { subsample: subsampleKey(subsample) },
     flow: gradientFlow,
     degree: 2,
-    merge: 'sum',
-    parameter: ({ contribution }) => contribution.sumOfSquares(),
+    ...mergeOfAll(subsample, 'sum'),
+    parameter: ({ contribution }) => chosen(contribution, subsample).sumOfSquares(),
   })
 }
 
@@ -75,15 +82,17 @@ function SampleSum(): Extension<ParameterMap<Tensor>> {
  * Variance of the individual gradients over the batch, 1/N Σₙ (gₙ − ḡ)² (biased: divisor N), `[...parameter.shape]`.
  * Computed from centred values: exact in single precision even where the mean is far larger than the spread.
  */
-export function Variance(): Extension<ParameterMap<Tensor>> {
+export function Variance(options: SubsampleOptions = {}): Extension<ParameterMap<Tensor>> {
+  const { subsample } = options
+  checkSubsample('Variance', subsample)
   return defineExtension({
     name: 'variance',
-    options: {},
+    options: { subsample: subsampleKey(subsample) },
     flow: gradientFlow,
     degree: 2,
     needs: { sums: SampleSum() },
-    merge: mergedVariance,
-    parameter: ({ contribution }) => variance(contribution),
+    ...(subsample === undefined && { merge: mergedVariance }),
+    parameter: ({ contribution }) => variance(chosen(contribution, subsample)),
   })
 }
 

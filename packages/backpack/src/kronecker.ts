@@ -28,7 +28,7 @@ export function checkMode(name: string, mode: string): void {
 }
 
 /** The factors combine, not their product: B holds all of the loss's scale, A is a mean. */
-const combined = {
+export const combined = {
   degree: { output: 1, input: 0 },
   merge: { output: 'sum', input: 'mean' },
 } as const

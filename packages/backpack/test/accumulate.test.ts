@@ -35,13 +35,17 @@ import { watchedEngine } from '../../nn/test/watched-engine.ts'
 import {
   BatchDiagGGN,
   BatchDiagGGNMC,
+  BatchDiagHessian,
   BatchGradient,
+  BatchJacobianL2,
   BatchL2,
+  DiagEmpiricalFisher,
   DiagGGN,
   DiagGGNMC,
   DiagHessian,
   DiagHessianMC,
   Gradient,
+  HBP,
   KFAC,
   KFLR,
   KFRA,
@@ -73,9 +77,13 @@ const secondOrder: Readonly<Record<string, () => Extension<unknown>>> = {
   SqrtGGNMC: () => SqrtGGNMC({ samples: 2, seed: 1 }),
   KFAC: () => KFAC({ samples: 2, seed: 1 }),
   'KFAC, reduce': () => KFAC({ mode: 'reduce' }),
+  DiagEmpiricalFisher,
+  BatchJacobianL2,
 }
 const hessians: Readonly<Record<string, () => Extension<unknown>>> = {
   DiagHessian,
+  BatchDiagHessian,
+  'HBP, Hessian': () => HBP({ curvature: 'hessian' }),
   DiagHessianMC: () => DiagHessianMC({ samples: 2 }),
 }
 
@@ -487,10 +495,10 @@ describe('accumulate', () => {
     expectTypeOf(results.forms.count).toEqualTypeOf<NDArray<'int32'>>()
   })
 
-  it('has a merge for every quantity by name but KFRA', () => {
+  it('has a merge for every quantity by name but those that relate samples of different batches', () => {
     const without = Object.entries(quantities)
       .filter(([, factory]) => factory()['~spec'].merge === undefined)
       .map(([name]) => name)
-    expect(without).toEqual(['kfra'])
+    expect(without).toEqual(['gradient-gram', 'kfra'])
   })
 })
