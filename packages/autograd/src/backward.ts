@@ -22,7 +22,10 @@ export interface BackwardOptions {
    * 'refuse' extensions that want samples or curvature, or leave them out there ('ignore'). Default: 'refuse'.
    */
   readonly regularizers?: 'refuse' | 'ignore'
-  /** Bytes that second-order columns at one node may take; more columns travel in chunks. Default: 32 MiB. */
+  /**
+   * Bytes that second-order columns at one node may take, and samples' gradients where they are multiplied out; what is more comes in
+   * chunks. Default: 32 MiB.
+   */
   readonly memory?: number
   /** Exact second order with more columns than this is refused. Default: 20,000. */
   readonly limit?: number

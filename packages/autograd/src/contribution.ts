@@ -3,9 +3,11 @@
  * one. A quantity is a reduction of contributions and never knows which layer it is looking at.
  */
 import {
+  BeyondgradError,
   matmul,
   mul,
   reshape,
+  type Shape,
   sizeOf,
   square,
   sub,
@@ -15,7 +17,17 @@ import {
 } from '@beyondgrad/tensor'
 import * as contraction from './contraction.ts'
 import * as indexed from './indexed-contraction.ts'
-import { pickIndices, useOfSamples } from './some-samples.ts'
+import {
+  type ChunkedSamples,
+  chunkSize,
+  type Fold,
+  foldChunks,
+  reduceChunks,
+  type Reduced,
+  type ReduceOptions,
+  type SampleChunk,
+} from './sample-chunks.ts'
+import { pickIndices, pickRange, type SamplePick, useOfSamples } from './some-samples.ts'
 import {
   type Factors,
   type IndexedFactors,
@@ -51,53 +63,125 @@ export interface Contribution {
    * stays that of the whole batch. Throws `value` for an index that is none.
    */
   ofSamples(indices: readonly number[]): Contribution
+  /**
+   * Anything that can be said of the samples' gradients a few at a time: `each` makes a tensor (or several, by name) of a chunk
+   * [n, ...parameter.shape], and `fold` one of those of all chunks. [N, ...parameter.shape] never exists, whatever the engine and
+   * whoever else asks.
+   */
+  reduce<R extends Reduced>(
+    each: (perSample: Tensor, chunk: SampleChunk) => R,
+    fold: Fold,
+    options?: ReduceOptions,
+  ): R
   /** For contractions of one's own: the factors of the joined uses where they are one, else P itself. */
   readonly factors: Factors
 }
 
 /** What depends on the form that P has. */
-type Reductions = Omit<Contribution, 'samples' | 'ofSamples' | 'factors'>
+type Reductions = Omit<Contribution, 'samples' | 'ofSamples' | 'reduce' | 'factors'>
 
-/**
- * The contribution of all uses of a parameter.
- *
- * @param uses asked for when something beyond the gradient is: it fails where samples mix
- * @param gradient their sum, if the ordinary backward pass has it anyway
- */
-export function contributionOf(
-  uses: () => readonly Use[],
-  samples: number,
-  gradient?: () => Tensor,
-): Contribution {
-  let joined: { readonly uses: readonly Use[]; readonly parts: readonly Reductions[] } | undefined
+/** What a contribution is made of. */
+export interface ContributionParts {
+  readonly samples: number
+  /** Of the parameter. */
+  readonly shape: Shape
+  /** Asked for when something beyond the gradient is: it fails where samples mix. */
+  readonly uses: () => readonly Use[]
+  /** Their sum, if the ordinary backward pass has it anyway. */
+  readonly gradient?: () => Tensor
+  /** Bytes that samples' gradients may take where they have to be multiplied out. */
+  readonly memory: number
+}
+
+/** The contribution of all uses of a parameter. */
+export function contributionOf(parts: ContributionParts): Contribution {
+  const { samples, uses, gradient, shape, memory } = parts
+  let joined: { readonly uses: readonly Use[]; readonly reductions: readonly Reductions[] } | undefined
   const at = (): NonNullable<typeof joined> => {
     if (joined === undefined) {
       const found = joinUses(uses(), false)
-      joined = { uses: found, parts: found.map((use) => reductionsOf(use, samples)) }
+      joined = { uses: found, reductions: found.map((use) => reductionsOf(use, samples)) }
     }
     return joined
   }
   // Uses have entries of the parameter to themselves, so that everything, squares too, adds up.
-  const added = (each: (part: Reductions) => Tensor): Tensor => sumOf(at().parts.map(each))
+  const added = (each: (of: Reductions) => Tensor): Tensor => sumOf(at().reductions.map(each))
+  const some = (pick: SamplePick): Contribution =>
+    contributionOf({
+      samples: pick.count,
+      shape,
+      memory,
+      uses: () => uses().map((use) => useOfSamples(use, pick, false)),
+    })
+  const fitting = (): number => Math.min(samples, chunkSize(entriesOf(uses(), shape), memory))
+  const chunked = (chunk = fitting()): ChunkedSamples => ({
+    samples,
+    chunk: checkChunk(chunk),
+    perSample: (from, to, tokens) => some(pickRange(from, to, tokens)).materialize(),
+  })
+  // What can't stay factored is multiplied out a chunk at a time, if there is more than one.
+  const isMultipliedOut = (): boolean =>
+    at().uses.some(({ factors }) => factors.kind === 'direct') && fitting() < samples
   return {
     samples,
-    sum: gradient ?? (() => added((part) => part.sum())),
-    ofSamples: (indices) => {
-      const pick = pickIndices(indices, samples)
-      return contributionOf(() => uses().map((use) => useOfSamples(use, pick, false)), pick.count)
-    },
-    weightedSum: (weights) => added((part) => part.weightedSum(weights)),
-    materialize: () => added((part) => part.materialize()),
-    squaredNorm: () => added((part) => part.squaredNorm()),
-    sumOfSquares: () => added((part) => part.sumOfSquares()),
-    centredSumOfSquares: () => added((part) => part.centredSumOfSquares()),
-    gram: () => added((part) => part.gram()),
-    dot: (vector) => added((part) => part.dot(vector)),
+    sum: gradient ?? (() => added((of) => of.sum())),
+    ofSamples: (indices) => some(pickIndices(indices, samples)),
+    reduce: (each, fold, { chunk } = {}) => reduceChunks(chunked(chunk), each, fold),
+    weightedSum: (weights) =>
+      isMultipliedOut()
+        ? reduceChunks(chunked(), (p, { rows }) => sum(mul(p, alongSamples(rows(weights), p)), [0]), 'sum')
+        : added((of) => of.weightedSum(weights)),
+    materialize: () => added((of) => of.materialize()),
+    squaredNorm: () =>
+      isMultipliedOut()
+        ? reduceChunks(chunked(), (p) => sum(square(reshape(p, [p.shape[0]!, -1])), [1]), 'concat')
+        : added((of) => of.squaredNorm()),
+    sumOfSquares: () =>
+      isMultipliedOut()
+        ? reduceChunks(chunked(), (p) => sum(square(p), [0]), 'sum')
+        : added((of) => of.sumOfSquares()),
+    centredSumOfSquares: () =>
+      isMultipliedOut() ? centredInChunks(chunked()) : added((of) => of.centredSumOfSquares()),
+    gram: () => added((of) => of.gram()),
+    dot: (vector) =>
+      isMultipliedOut()
+        ? reduceChunks(chunked(), (p) => rowsTimes(p, vector, p.shape[0]!), 'concat')
+        : added((of) => of.dot(vector)),
     get factors(): Factors {
       const [use, ...rest] = at().uses
       return rest.length === 0 ? use!.factors : { kind: 'direct', perSample: materialized(at().uses, false) }
     },
   }
+}
+
+/** Entries that one sample's gradient takes where it is made: more than the parameter has, if the op meets something made of it. */
+function entriesOf(uses: readonly Use[], shape: Shape): number {
+  const operands = uses.map(({ path, selects }) => {
+    if (path === undefined || selects) return 0
+    // What it takes to get through the computation in between.
+    return 2 * sizeOf(path.operand.shape)
+  })
+  return Math.max(sizeOf(shape), ...operands)
+}
+
+function checkChunk(chunk: number): number {
+  if (Number.isInteger(chunk) && chunk > 0) return chunk
+  throw new BeyondgradError('value', `reduce: chunk is a positive number of samples, not ${chunk}`)
+}
+
+/** Σₙ (P[n] − mean)² in one go: the sums of chunks about their own means, and what lies between these (Chan et al., 1979). */
+function centredInChunks(of: ChunkedSamples): Tensor {
+  return foldChunks<{ readonly mean: Tensor; readonly spread: Tensor }>(of, (sofar, p, { from, to }) => {
+    const own = p.mean([0])
+    const spread = sum(square(sub(p, own)), [0])
+    if (sofar === undefined) return { mean: own, spread }
+    const [n, all] = [to - from, to]
+    const away = sub(own, sofar.mean)
+    return {
+      mean: sofar.mean.add(mul(away, n / all)),
+      spread: sofar.spread.add(spread).add(mul(square(away), (from * n) / all)),
+    }
+  }).spread
 }
 
 function reductionsOf(use: Use, samples: number): Reductions {

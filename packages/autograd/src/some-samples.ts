@@ -1,10 +1,21 @@
 /** @file Uses of a parameter by some of the samples: factors know their samples, so that taking some of them is taking rows. */
-import { BeyondgradError, constant, type DType, gatherAt, slice, type Tensor } from '@beyondgrad/tensor'
-import type { Factors, OuterFactors, PlacedFactors, Use } from './use.ts'
+import {
+  after,
+  type AnyTensor,
+  BeyondgradError,
+  constant,
+  type DType,
+  gatherAt,
+  slice,
+  type Tensor,
+} from '@beyondgrad/tensor'
+import type { DirectFactors, Factors, OuterFactors, PlacedFactors, Use } from './use.ts'
 
 /** Takes some of the samples along an axis that counts them. */
 export interface SamplePick {
   readonly count: number
+  /** Set for samples that follow each other: from the first up to the last + 1, and what to wait for. */
+  readonly range?: readonly [from: number, to: number, tokens: readonly AnyTensor[]]
   take<D extends DType>(x: Tensor<D>, axis: number): Tensor<D>
 }
 
@@ -23,9 +34,14 @@ export function pickIndices(indices: readonly number[], samples: number): Sample
   return { count: indices.length, take: (x, axis) => gatherAt(x, which, axis) }
 }
 
-/** The samples `from` up to `to`. */
-export function pickRange(from: number, to: number): SamplePick {
-  return { count: to - from, take: (x, axis) => slice(x, axis, from, to) }
+/** The samples `from` up to `to`, taken when the tokens have been computed. */
+export function pickRange(from: number, to: number, tokens: readonly AnyTensor[] = []): SamplePick {
+  return {
+    count: to - from,
+    range: [from, to, tokens],
+    take: <D extends DType>(x: Tensor<D>, axis: number): Tensor<D> =>
+      tokens.reduce<Tensor<D>>((taken, token) => after(token, taken), slice(x, axis, from, to)),
+  }
 }
 
 /**
@@ -61,6 +77,11 @@ function factorsOfSamples(factors: Factors, pick: SamplePick, columns: boolean):
         indices: pick.take(factors.indices, 0),
       }
     case 'direct':
-      return { ...factors, perSample: pick.take(factors.perSample, axis) }
+      return { kind: 'direct', perSample: directRows(factors, pick, axis) }
   }
+}
+
+function directRows(factors: DirectFactors, pick: SamplePick, axis: number): Tensor {
+  if (pick.range === undefined || factors.rows === undefined) return pick.take(factors.perSample, axis)
+  return factors.rows(...pick.range)
 }

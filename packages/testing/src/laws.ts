@@ -8,7 +8,7 @@ import {
   type ParameterMap,
 } from '@beyondgrad/autograd'
 import { type AnyTensor, type Engine, evaluate, type Tensor } from '@beyondgrad/tensor'
-import type { Problem } from './brute-force.ts'
+import { bruteForce, type Problem } from './brute-force.ts'
 import { demandClose, type Tolerance } from './close.ts'
 import { batchOf, type Rows, upTo } from './parts.ts'
 import { reference } from './reference.ts'
@@ -40,8 +40,9 @@ export async function checkLaws<T extends AnyTensor>(
       demandDegree(`${extension.name} of "${parameter.name}"`, value, scaled.get(parameter), degree, options)
     }
   }
-  // Tensors that are named in `samples` are not those of a part.
-  if (merge !== undefined && options.backward?.samples === undefined) {
+  // Tensors that are named in `samples` are not those of a part; and of a mean, what has no degree has no share.
+  const hasParts = options.backward?.samples === undefined
+  if (merge !== undefined && hasParts && (degree !== 'none' || (await bruteForce(problem)).scale === 1)) {
     await checkMerge(extension, { ...problem, ...options })
   }
 }
