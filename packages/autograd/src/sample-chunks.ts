@@ -117,10 +117,10 @@ function joinChunks<R extends Reduced>(
 }
 
 function namedOf(made: Reduced): Readonly<Record<string, Tensor>> {
-  if (isTensor(made)) return { only: made as Tensor }
+  if (isTensor(made)) return { only: made }
   const given: unknown = made
   const values: readonly unknown[] = typeof given === 'object' && given !== null ? Object.values(given) : []
-  if (values.length > 0 && values.every(isTensor)) return made as Readonly<Record<string, Tensor>>
+  if (values.length > 0 && values.every(isTensor)) return made
   throw new BeyondgradError(
     'value',
     'reduce: the function must make a tensor of a chunk of samples, or an object of tensors',

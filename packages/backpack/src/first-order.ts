@@ -70,7 +70,8 @@ export function SumGradSquared(options: SubsampleOptions = {}): Extension<Parame
 /** Σₙ gₙ without the terms of parameters alone that a gradient has: the mean, for merging variances. */
 function SampleSum(): Extension<ParameterMap<Tensor>> {
   return defineExtension({
-    name: 'sample-sum',
+    // Messages are about what the user asked for.
+    name: 'variance',
     options: {},
     flow: gradientFlow,
     merge: 'sum',

@@ -12,5 +12,5 @@ import { sizeOf } from './shape.ts'
 export function after<D extends DType>(token: AnyTensor, x: Tensor<D>): Tensor<D> {
   if (sizeOf(token.shape) === 0) return x
   const one = reshape(slice(reshape(token as never, [sizeOf(token.shape)]), 0, 0, 1), [])
-  return where<D>(equal(one, one), x as never, x as never)
+  return where<D>(equal(one, one), x, x)
 }
