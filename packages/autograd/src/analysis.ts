@@ -22,7 +22,7 @@ import {
 import type { Boundary } from './layouts/index.ts'
 import type { ParameterPath } from './parameter-path.ts'
 import { parametersOf } from './dependence.ts'
-import { lossOf, lossParts, lossScale, lossTotal, type Scale } from './loss.ts'
+import { lossOf, lossParts, lossScale, lossTotal, type Reduction, type Scale } from './loss.ts'
 import type { CurvedLoss } from './loss-columns.ts'
 import type { Parameter, ParameterMap } from './parameter.ts'
 import { cotangentsOf, expandForDerivatives, pullBack } from './pullback.ts'
@@ -32,6 +32,10 @@ import { findSampleAxes, requireLabel, requireOutputs, type SampleAxes } from '.
 export interface MarkedLoss extends CurvedLoss {
   /** d whole / d Σ w ℓ: the 1 / terms of a mean, times whatever the loss was multiplied with. A scalar. */
   readonly scale: Tensor
+  /** The two apart: 1 / terms or 1 / Σ w under "mean", 1 under "sum"; and what the loss was multiplied with. */
+  readonly normalizer: Scale
+  readonly factor: Tensor
+  readonly reduction: Reduction
 }
 
 /** A boundary together with the parameters behind it. */
@@ -47,6 +51,8 @@ export interface Analysis {
   /** 1 / terms (or 1 / Σ weights) of the first loss under "mean", 1 under "sum". */
   readonly normalizer: Scale
   readonly parameters: readonly Parameter[]
+  /** Names of parameters with a term to themselves, which belongs to no sample. */
+  readonly regularized: readonly string[]
   /** The graph up to the losses' outputs, inputs first, without composites. */
   readonly order: readonly AnyTensor[]
   /** Nodes that depend on a parameter. */
@@ -135,7 +141,8 @@ export function analyse(loss: Tensor, options: AnalysisOptions = {}): Analysis {
   return {
     losses,
     samples,
-    normalizer: marked[0] === undefined ? { known: 1, value: ones([]) } : lossScale(marked[0]),
+    normalizer: losses[0]?.normalizer ?? { known: 1, value: ones([]) },
+    regularized: [...found].filter(([, leaf]) => extra.has(leaf)).map(([{ name }]) => name),
     parameters: [...found].map(([parameter]) => parameter),
     order,
     affected,
@@ -211,8 +218,10 @@ function scaleLosses(
         `backward: the loss must be a linear combination of marked losses, but ${node.op.name} enters it in another way`,
       )
     }
-    const { known, value } = lossScale(node)
-    return { definition: lossOf(node)!, ...lossParts(node), scale: factor.mul(known ?? value) }
+    const normalizer = lossScale(node)
+    const scale = factor.mul(normalizer.known ?? normalizer.value)
+    const reduction = node.attributes.reduction as Reduction
+    return { definition: lossOf(node)!, ...lossParts(node), scale, normalizer, factor, reduction }
   })
   const extra = new Map<AnyTensor, Tensor>()
   leaves.forEach((leaf, i) => {

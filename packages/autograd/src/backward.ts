@@ -22,7 +22,10 @@ export interface BackwardOptions {
    * 'refuse' extensions that want samples or curvature, or leave them out there ('ignore'). Default: 'refuse'.
    */
   readonly regularizers?: 'refuse' | 'ignore'
-  /** Bytes that second-order columns at one node may take; more columns travel in chunks. Default: 32 MiB. */
+  /**
+   * Bytes that second-order columns at one node may take, and samples' gradients where they are multiplied out; what is more comes in
+   * chunks. Default: 32 MiB.
+   */
   readonly memory?: number
   /** Exact second order with more columns than this is refused. Default: 20,000. */
   readonly limit?: number
@@ -46,19 +49,27 @@ export function backward<const X extends Extensions>(
   extensions: X,
   options: BackwardOptions = {},
 ): Results<X> {
-  const { parameters, samples, regularizers, memory = defaults.memory, limit = defaults.limit } = options
+  const limits = checkOptions('backward', options)
+  return runExtensions(analyse(loss, options), extensions, limits)
+}
+
+/** The limits among the options of `backward`, or of what is like it; throws `value` for options that are none. */
+export function checkOptions(
+  caller: string,
+  options: Pick<BackwardOptions, 'regularizers' | 'memory' | 'limit'>,
+): FlowOptions {
+  const { regularizers, memory = defaults.memory, limit = defaults.limit } = options
   for (const [name, value] of Object.entries({ memory, limit })) {
     if (!(value > 0))
-      throw new BeyondgradError('value', `backward: ${name} must be a positive number, not ${value}`)
+      throw new BeyondgradError('value', `${caller}: ${name} must be a positive number, not ${value}`)
   }
   if (regularizers !== undefined && regularizers !== 'refuse' && regularizers !== 'ignore') {
     throw new BeyondgradError(
       'value',
-      `backward: regularizers is "refuse" or "ignore", not "${String(regularizers)}"`,
+      `${caller}: regularizers is "refuse" or "ignore", not "${String(regularizers)}"`,
     )
   }
-  const analysis = analyse(loss, { parameters, samples, regularizers })
-  return runExtensions(analysis, extensions, { memory, limit })
+  return { memory, limit }
 }
 
 /** Results of extensions, once a loss has been analysed. */
@@ -109,7 +120,8 @@ export function runExtensions<X extends Extensions>(
   ) as Results<X>
 }
 
-function checkExtension(extension: Extension<unknown>): void {
+/** Throws `protocol` for what is no extension, or one of another protocol. */
+export function checkExtension(extension: Extension<unknown>): void {
   const found: number | undefined = (extension as Partial<Extension<unknown>> | undefined)?.protocol
   if (found === protocol) return
   throw new BeyondgradError(

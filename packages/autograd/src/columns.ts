@@ -26,6 +26,7 @@ import {
   type KroneckerMode,
   placeKronecker,
 } from './kronecker.ts'
+import { pickIndices, type SamplePick, useOfSamples } from './some-samples.ts'
 import {
   type Factors,
   materialized,
@@ -69,6 +70,11 @@ export interface Columns {
   sampleSquares(): Tensor
   /** The trace of every sample's part of the curvature: Σ over columns of w ‖P‖², as [N]. */
   squaredNorms(): Tensor
+  /**
+   * The columns of some of the samples, by their indices; one that is named twice counts twice. The scale stays that of the whole
+   * batch, and so do the draws. Throws `value` for an index that is none.
+   */
+  ofSamples(indices: readonly number[]): Columns
   /** The block as a Kronecker product, or exactly where it is that of a bias or a scale. Throws `unsupported` as `materialize`. */
   kroneckerFactors(mode: KroneckerMode, inputs?: InputMoments): KroneckerFactors
   /**
@@ -133,6 +139,20 @@ export function columnsOf(
       ]
       return parts.length === 0 ? zeros([samples]) : sumOf(parts)
     },
+    ofSamples: (indices) => {
+      const pick = pickIndices(indices, samples)
+      const some = chunks.map(({ uses, weight, columns }) => ({
+        uses: uses.map((use) => useOfSamples(use, pick, true)),
+        weight: weight.shape.length === 0 ? weight : pick.take(weight, 1),
+        columns,
+      }))
+      return columnsOf(
+        some,
+        diagonals.map((part) => diagonalOfSamples(part, pick)),
+        pick.count,
+        { name, shape },
+      )
+    },
     chunks: () => {
       demandColumns('chunks', false)
       return single().map(({ use, weight }) => columnChunk(use, weight))
@@ -158,6 +178,11 @@ export function columnsOf(
       )
     },
   }
+}
+
+function diagonalOfSamples(part: DiagonalPart, pick: SamplePick): DiagonalPart {
+  const perSample = (): Tensor => pick.take(part.perSample(), 0)
+  return { perSample, summed: () => sum(perSample(), [0]) }
 }
 
 function columnChunk(use: PlacedFactors, weight: Tensor): ColumnChunk {

@@ -6,6 +6,7 @@ import { BeyondgradError, protocol, type Tensor } from '@beyondgrad/tensor'
 import type { Contribution } from './contribution.ts'
 import type { Flow } from './flow.ts'
 import type { Scale } from './loss.ts'
+import type { DegreeByKey, Merge } from './merge.ts'
 import type { Parameter, ParameterMap } from './parameter.ts'
 
 /** Something that `backward` can compute; R is its result. */
@@ -38,17 +39,6 @@ export interface Context {
   readonly parameters: readonly Parameter[]
 }
 
-/** The result of α > 0 times the loss is αᵈ times as large; 'none': no power of it. */
-export type Degree = 0 | 0.5 | 1 | 2 | 'none'
-
-/**
- * How the results of batches combine to that of the whole, each of its share of the whole's loss: under "mean", the loss of n of N
- * samples counts n / N times, and so its result (n / N)ᵈ times, d being the degree. 'concat' joins along the first axis, 'mean' weighs
- * by n.
- */
-export type Merge<R> =
-  'sum' | 'mean' | 'concat' | ((parts: readonly { readonly result: R; readonly n: number }[]) => R)
-
 /**
  * What `defineExtension` takes: N are the extensions needed, A is what the flow delivers, P what is made of it for each
  * parameter, R the result.
@@ -65,9 +55,9 @@ export interface ExtensionSpec<N extends Extensions, A, P, R> {
   /** What arrives at each parameter. */
   readonly flow: Flow<A>
   /** How the result scales with the loss. Default: 1. For whoever adds up batches, as is `merge`. */
-  readonly degree?: Degree
-  /** Default: results of batches can't be combined. `backward` itself sees one batch, and looks at neither. */
-  readonly merge?: Merge<R>
+  readonly degree?: DegreeByKey
+  /** Default: results of batches can't be combined. `backward` itself sees one batch, and looks at neither: `accumulate` does. */
+  readonly merge?: Merge<R, N>
   /** Called once for each parameter, with all its uses joined. */
   parameter(at: {
     readonly contribution: A
@@ -90,7 +80,7 @@ export interface ErasedSpec {
   readonly identity: string | undefined
   readonly needs: Extensions
   readonly flow: Flow<unknown>
-  readonly degree: Degree
+  readonly degree: DegreeByKey
   readonly merge: unknown
   parameter(at: {
     readonly contribution: unknown

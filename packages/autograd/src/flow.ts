@@ -15,11 +15,11 @@ import type { AxisLabel } from './label.ts'
 import { drawnColumns, exactColumns, oneAfterAnother, type StartingColumns } from './loss-columns.ts'
 import { type AveragedCurvature, averagedMatrices } from './matrix-sweep.ts'
 import type { Parameter } from './parameter.ts'
-import { joinUses, noUse, type Use } from './use.ts'
+import { noUse, type Use } from './use.ts'
 
 /** The limits that a sweep keeps to. */
 export interface FlowOptions {
-  /** Memory that columns in flight may take, in bytes. */
+  /** Memory that columns in flight may take, or samples' gradients where they are multiplied out, in bytes. */
   readonly memory: number
   /** More exact columns than this are refused. */
   readonly limit: number
@@ -41,21 +41,29 @@ export interface Flow<out Arrives> {
 /** Every sample's own gradient, factored. Its `sum` is the ordinary gradient. */
 export const gradientFlow: Flow<Contribution> = {
   name: 'gradient',
-  run: (analysis, _options, what) => (parameter) => {
-    const uses = (): readonly Use[] => {
-      const found: Use[] = []
-      for (const entrance of analysis.entrances(what)) {
-        for (const path of entrance.paths) {
-          if (path.parameter.cell !== parameter.cell) continue
-          const cotangent = analysis.cotangent(entrance.node)
-          if (cotangent !== undefined) found.push(useOf(entrance, path, cotangent, false))
+  run:
+    (analysis, { memory }, what) =>
+    (parameter) => {
+      const uses = (): readonly Use[] => {
+        const found: Use[] = []
+        for (const entrance of analysis.entrances(what)) {
+          for (const path of entrance.paths) {
+            if (path.parameter.cell !== parameter.cell) continue
+            const cotangent = analysis.cotangent(entrance.node)
+            if (cotangent !== undefined) found.push(useOf(entrance, path, cotangent, false))
+          }
         }
+        if (found.length === 0) return [noUse(analysis.samples, parameter.shape)]
+        return found
       }
-      if (found.length === 0) return [noUse(analysis.samples, parameter.shape)]
-      return joinUses(found, false)
-    }
-    return contributionOf(uses, analysis.samples, () => analysis.gradient(parameter))
-  },
+      return contributionOf({
+        samples: analysis.samples,
+        shape: parameter.shape,
+        uses,
+        gradient: () => analysis.gradient(parameter),
+        memory,
+      })
+    },
 }
 
 export interface GGNFlowOptions {

@@ -23,7 +23,7 @@ export interface HutchinsonOptions {
 
 /** ±1, independent for every entry; a function of seed, step, draw and parameter. */
 function signsFor({ name, shape }: Parameter, draws: number, seed: number): Tensor[] {
-  const source = { distribution: 'uniform', seed, stream: `hutchinson ${name}` } as const
+  const source = { distribution: 'uniform', seed, stream: `hutchinson ${name}`, shared: true } as const
   const size = shape.reduce((a, b) => a * b, 1)
   const u = random([draws, 1, size], source)
   const signs = sub(1, mul(cast(less(u, 0.5), 'float32'), 2))

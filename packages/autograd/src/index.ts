@@ -1,5 +1,11 @@
 /** @file Derivatives of expressions, and the protocol by which extensions ride along on the backward pass. */
 export type { Analysis, Entrance, MarkedLoss } from './analysis.ts'
+export {
+  accumulate,
+  type Accumulated,
+  type AccumulateOptions,
+  type AccumulateProgress,
+} from './accumulate.ts'
 export { assumeBatchAxis } from './assume-batch-axis.ts'
 export type { Bending, BlockProduct } from './block-product.ts'
 export { backward, type BackwardOptions } from './backward.ts'
@@ -42,6 +48,7 @@ export {
 } from './losses/squared-error.ts'
 export type { LossOptions } from './losses/terms.ts'
 export type { AveragedCurvature } from './matrix-sweep.ts'
+export type { Combination, Degree, DegreeByKey, Merge, Part } from './merge.ts'
 export { type Parameter, parameter, type ParameterMap, parameterMap } from './parameter.ts'
 export { perSample } from './per-sample.ts'
 export * from './plugin.ts'
@@ -49,5 +56,7 @@ export * as labelRules from './rules/labels.ts'
 export { elementwise as elementwiseRule } from './rules/partials.ts'
 export { opsWithRules, ruleOf } from './rules/index.ts'
 export type { LabelRule, Partial, Rule } from './rules/rule.ts'
+export { arraysIn } from './result-arrays.ts'
+export type { Fold, Reduced, ReduceOptions, SampleChunk } from './sample-chunks.ts'
 export { findSampleAxes, type SampleAxes, type SampleAxis } from './sample-axis.ts'
 export type { DirectFactors, Factors, IndexedFactors, OuterFactors } from './use.ts'

@@ -1,5 +1,13 @@
 /** @file Uses of a parameter: the per-sample derivative at one boundary in factored form, and several of them as one. */
-import { add, BeyondgradError, concat, type Shape, type Tensor, zeros } from '@beyondgrad/tensor'
+import {
+  add,
+  type AnyTensor,
+  BeyondgradError,
+  concat,
+  type Shape,
+  type Tensor,
+  zeros,
+} from '@beyondgrad/tensor'
 import * as contraction from './contraction.ts'
 import * as indexed from './indexed-contraction.ts'
 import { areDisjoint, type ParameterPath } from './parameter-path.ts'
@@ -28,6 +36,8 @@ export interface DirectFactors {
   readonly kind: 'direct'
   /** [V?, N, ...operand] */
   readonly perSample: Tensor
+  /** The same of the samples `from` up to `to`, computed after the tokens, where that is less work than to take rows of all. */
+  readonly rows?: (from: number, to: number, tokens: readonly AnyTensor[]) => Tensor
 }
 
 /** P for N samples (and V columns); what the layout of its last axes means for the parameter is the use's affair. */
@@ -37,7 +47,7 @@ export type Factors = OuterFactors | IndexedFactors | DirectFactors
 export interface PlacedFactors<F extends Factors = Factors> {
   readonly factors: F
   /** [...lead, factors' layout] → [...lead, ...parameter.shape]; `lead` axes come first. */
-  place(result: Tensor, lead: number): Tensor
+  readonly place: (result: Tensor, lead: number) => Tensor
 }
 
 /** One use of a parameter: factors in the operand's layout, and how to get from there to the parameter's. */

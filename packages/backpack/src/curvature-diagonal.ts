@@ -10,6 +10,7 @@ import {
 } from '@beyondgrad/autograd'
 import type { Tensor } from '@beyondgrad/tensor'
 import { checkSamples, type MonteCarloOptions } from './monte-carlo.ts'
+import { checkSubsample, chosen, mergeOfAll, subsampleKey, type SubsampleOptions } from './subsample.ts'
 
 /**
  * Diagonal of the generalised Gauss-Newton matrix Σₙ Jₙᵀ Hₙ Jₙ, `[...parameter.shape]`. Exact: C − 1 columns travel
@@ -17,13 +18,15 @@ import { checkSamples, type MonteCarloOptions } from './monte-carlo.ts'
  *
  * Source: Dangel, Kunstner, Hennig, "BackPACK", ICLR 2020, Table 1.
  */
-export function DiagGGN(): Extension<ParameterMap<Tensor>> {
+export function DiagGGN(options: SubsampleOptions = {}): Extension<ParameterMap<Tensor>> {
+  const { subsample } = options
+  checkSubsample('DiagGGN', subsample)
   return defineExtension({
     name: 'diag-ggn',
-    options: {},
+    options: { subsample: subsampleKey(subsample) },
     flow: ggnFlow(),
-    merge: 'sum',
-    parameter: ({ contribution }) => contribution.sumOfSquares(),
+    ...mergeOfAll(subsample, 'sum'),
+    parameter: ({ contribution }) => chosen(contribution, subsample).sumOfSquares(),
   })
 }
 
@@ -34,39 +37,47 @@ export function DiagGGN(): Extension<ParameterMap<Tensor>> {
  *
  * Source: Dangel, Kunstner, Hennig, "BackPACK", ICLR 2020, Table 1.
  */
-export function DiagGGNMC(options: MonteCarloOptions = {}): Extension<ParameterMap<Tensor>> {
-  const { samples = 1, seed = 0 } = options
+export function DiagGGNMC(
+  options: MonteCarloOptions & SubsampleOptions = {},
+): Extension<ParameterMap<Tensor>> {
+  const { samples = 1, seed = 0, subsample } = options
   checkSamples('DiagGGNMC', samples)
+  checkSubsample('DiagGGNMC', subsample)
   return defineExtension({
     name: 'diag-ggn-mc',
-    options: { samples, seed },
+    options: { samples, seed, subsample: subsampleKey(subsample) },
     flow: ggnFlow({ samples, seed }),
-    merge: 'sum',
-    parameter: ({ contribution }) => contribution.sumOfSquares(),
+    ...mergeOfAll(subsample, 'sum'),
+    parameter: ({ contribution }) => chosen(contribution, subsample).sumOfSquares(),
   })
 }
 
 /** Every sample's part of the GGN's diagonal, `[N, ...parameter.shape]`; they sum to `DiagGGN`. */
-export function BatchDiagGGN(): Extension<ParameterMap<Tensor>> {
+export function BatchDiagGGN(options: SubsampleOptions = {}): Extension<ParameterMap<Tensor>> {
+  const { subsample } = options
+  checkSubsample('BatchDiagGGN', subsample)
   return defineExtension({
     name: 'batch-diag-ggn',
-    options: {},
+    options: { subsample: subsampleKey(subsample) },
     flow: ggnFlow(),
-    merge: 'concat',
-    parameter: ({ contribution }) => contribution.sampleSquares(),
+    ...mergeOfAll(subsample, 'concat'),
+    parameter: ({ contribution }) => chosen(contribution, subsample).sampleSquares(),
   })
 }
 
 /** Every sample's part of the estimate `DiagGGNMC`, `[N, ...parameter.shape]`. */
-export function BatchDiagGGNMC(options: MonteCarloOptions = {}): Extension<ParameterMap<Tensor>> {
-  const { samples = 1, seed = 0 } = options
+export function BatchDiagGGNMC(
+  options: MonteCarloOptions & SubsampleOptions = {},
+): Extension<ParameterMap<Tensor>> {
+  const { samples = 1, seed = 0, subsample } = options
   checkSamples('BatchDiagGGNMC', samples)
+  checkSubsample('BatchDiagGGNMC', subsample)
   return defineExtension({
     name: 'batch-diag-ggn-mc',
-    options: { samples, seed },
+    options: { samples, seed, subsample: subsampleKey(subsample) },
     flow: ggnFlow({ samples, seed }),
-    merge: 'concat',
-    parameter: ({ contribution }) => contribution.sampleSquares(),
+    ...mergeOfAll(subsample, 'concat'),
+    parameter: ({ contribution }) => chosen(contribution, subsample).sampleSquares(),
   })
 }
 
@@ -74,13 +85,15 @@ export function BatchDiagGGNMC(options: MonteCarloOptions = {}): Extension<Param
  * Diagonal of the Hessian ∇²L, `[...parameter.shape]`. Exact, residuals of non-linear ops included; in a net that is
  * piecewise linear it equals the GGN's and costs as much.
  */
-export function DiagHessian(): Extension<ParameterMap<Tensor>> {
+export function DiagHessian(options: SubsampleOptions = {}): Extension<ParameterMap<Tensor>> {
+  const { subsample } = options
+  checkSubsample('DiagHessian', subsample)
   return defineExtension({
     name: 'diag-hessian',
-    options: {},
+    options: { subsample: subsampleKey(subsample) },
     flow: hessianFlow(),
-    merge: 'sum',
-    parameter: ({ contribution }) => contribution.sumOfSquares(),
+    ...mergeOfAll(subsample, 'sum'),
+    parameter: ({ contribution }) => chosen(contribution, subsample).sumOfSquares(),
   })
 }
 
@@ -88,13 +101,15 @@ export function DiagHessian(): Extension<ParameterMap<Tensor>> {
  * Every sample's part of the Hessian's diagonal, `[N, ...parameter.shape]`; they sum to `DiagHessian`, and have its exactness and its
  * limits.
  */
-export function BatchDiagHessian(): Extension<ParameterMap<Tensor>> {
+export function BatchDiagHessian(options: SubsampleOptions = {}): Extension<ParameterMap<Tensor>> {
+  const { subsample } = options
+  checkSubsample('BatchDiagHessian', subsample)
   return defineExtension({
     name: 'batch-diag-hessian',
-    options: {},
+    options: { subsample: subsampleKey(subsample) },
     flow: hessianFlow(),
-    merge: 'concat',
-    parameter: ({ contribution }) => contribution.sampleSquares(),
+    ...mergeOfAll(subsample, 'concat'),
+    parameter: ({ contribution }) => chosen(contribution, subsample).sampleSquares(),
   })
 }
 
@@ -104,13 +119,15 @@ export function BatchDiagHessian(): Extension<ParameterMap<Tensor>> {
  *
  * Source: Kunstner, Balles and Hennig, "Limitations of the empirical Fisher approximation", NeurIPS 2019.
  */
-export function DiagEmpiricalFisher(): Extension<ParameterMap<Tensor>> {
+export function DiagEmpiricalFisher(options: SubsampleOptions = {}): Extension<ParameterMap<Tensor>> {
+  const { subsample } = options
+  checkSubsample('DiagEmpiricalFisher', subsample)
   return defineExtension({
     name: 'diag-empirical-fisher',
-    options: {},
+    options: { subsample: subsampleKey(subsample) },
     flow: ggnFlow({ samples: 'empirical' }),
-    merge: 'sum',
-    parameter: ({ contribution }) => contribution.sumOfSquares(),
+    ...mergeOfAll(subsample, 'sum'),
+    parameter: ({ contribution }) => chosen(contribution, subsample).sumOfSquares(),
   })
 }
 

@@ -13,7 +13,7 @@ import {
   type ParameterMap,
 } from '@beyondgrad/autograd'
 import { BeyondgradError } from '@beyondgrad/tensor'
-import { checkMode, type KroneckerOptions } from './kronecker.ts'
+import { checkMode, combined, type KroneckerOptions } from './kronecker.ts'
 import { checkSamples, type MonteCarloOptions } from './monte-carlo.ts'
 
 export interface HBPOptions extends KroneckerOptions, MonteCarloOptions {
@@ -73,6 +73,8 @@ export function HBP(options: HBPOptions = {}): Extension<ParameterMap<KroneckerF
   return defineExtension({
     name: 'hbp',
     options: { ...chosen, mode, ...(loss === 'mc' && { samples, seed }) },
+    // An averaged matrix and the product of mean inputs are not those of the parts.
+    ...(transport === 'sqrt' && inputs === 'second-moment' && combined),
     flow: flowOf(chosen, loss === 'exact' ? 'exact' : samples, seed),
     parameter: ({ contribution }) => contribution.kroneckerFactors(mode, inputs),
   })

@@ -1,6 +1,7 @@
 /** @file How far a sample's output moves with a parameter, whatever the loss. */
 import { defineExtension, type Extension, jacobianFlow, type ParameterMap } from '@beyondgrad/autograd'
 import type { Tensor } from '@beyondgrad/tensor'
+import { checkSubsample, chosen, mergeOfAll, subsampleKey, type SubsampleOptions } from './subsample.ts'
 
 /**
  * Squared Frobenius norms of every sample's Jacobian ∂fₙ/∂θ, `[N]` for each parameter: the diagonal of the neural tangent kernel.
@@ -9,13 +10,15 @@ import type { Tensor } from '@beyondgrad/tensor'
  *
  * Source: Jacot, Gabriel and Hongler, "Neural tangent kernel", NeurIPS 2018.
  */
-export function BatchJacobianL2(): Extension<ParameterMap<Tensor>> {
+export function BatchJacobianL2(options: SubsampleOptions = {}): Extension<ParameterMap<Tensor>> {
+  const { subsample } = options
+  checkSubsample('BatchJacobianL2', subsample)
   return defineExtension({
     name: 'batch-jacobian-l2',
-    options: {},
+    options: { subsample: subsampleKey(subsample) },
     flow: jacobianFlow,
     degree: 0,
-    merge: 'concat',
-    parameter: ({ contribution }) => contribution.squaredNorms(),
+    ...mergeOfAll(subsample, 'concat'),
+    parameter: ({ contribution }) => chosen(contribution, subsample).squaredNorms(),
   })
 }

@@ -27,6 +27,12 @@ export function checkMode(name: string, mode: string): void {
   throw new BeyondgradError('value', `${name}: mode is "expand", "reduce" or "backpack", not "${mode}"`)
 }
 
+/** The factors combine, not their product: B holds all of the loss's scale, A is a mean. */
+export const combined = {
+  degree: { output: 1, input: 0 },
+  merge: { output: 'sum', input: 'mean' },
+} as const
+
 /**
  * Kronecker-factored approximate curvature: for each weight `{ output: B [O, O], input: A [I, I] }` with B ⊗ A ≈ the GGN
  * block of the row-major weight [O, I], for biases and scales `{ output }`, the estimated block itself. Columns are drawn
@@ -44,6 +50,7 @@ export function KFAC(
     name: 'kfac',
     options: { mode, samples, seed },
     flow: ggnFlow({ samples, seed }),
+    ...combined,
     parameter: ({ contribution }) => contribution.kroneckerFactors(mode),
   })
 }
@@ -61,13 +68,15 @@ export function KFLR(options: KroneckerOptions = {}): Extension<ParameterMap<Kro
     name: 'kflr',
     options: { mode },
     flow: ggnFlow(),
+    ...combined,
     parameter: ({ contribution }) => contribution.kroneckerFactors(mode),
   })
 }
 
 /**
  * Kronecker factors from one matrix of curvature that is averaged over the batch at every op; shapes as `KFAC`. For chains of
- * layers only, and with memory for the square of the features: `KFLR` has neither limit.
+ * layers only, and with memory for the square of the features: `KFLR` has neither limit. The average of the whole is not that of
+ * its parts, so that it has no `merge`: `accumulate` refuses it.
  *
  * Source: Botev, Ritter and Barber, "Practical Gauss-Newton optimisation for deep learning", ICML 2017, Section 4.
  */

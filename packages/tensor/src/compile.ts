@@ -20,6 +20,11 @@ export interface CompileOptions {
   readonly engine?: Engine | undefined
   /** Asked at every call for the step that random leaves are drawn for. Default: always 0. */
   readonly step?: (() => number) | undefined
+  /**
+   * Asked at every call for the number of its first sample among all of the data, so that random leaves draw the same for a sample
+   * whatever batch it is in. Default: always 0.
+   */
+  readonly first?: (() => number) | undefined
 }
 
 /** What one call of a compiled function can be told. */
@@ -73,8 +78,9 @@ export function compile<A extends readonly AnyTensor[], R extends object>(
     const bound = new Map(placeholders.map((input, i) => [input, values[i]!.data]))
     const engine = engineFor('compile', options.engine)
     // Asked now: a run that has to wait for its turn keeps the step that it was called for.
-    const step = options.step?.() ?? 0
-    const feeds = (): readonly HostArray[] => feedsOf(request, { arguments: bound, live: true, step }, engine)
+    const [step, first] = [options.step?.() ?? 0, options.first?.() ?? 0]
+    const feeds = (): readonly HostArray[] =>
+      feedsOf(request, { arguments: bound, live: true, step, first }, engine)
     return (await runStructure(structure, request, engine, feeds, signal)) as Evaluated<R>
   }
   const dispose = (): Promise<void> => {

@@ -1,4 +1,5 @@
 /** @file Lazy tensors: build expressions, then `evaluate` or `compile` them on an engine. */
+export { after } from './after.ts'
 export * from './capture.ts'
 export * from './composite.ts'
 export * from './compile.ts'

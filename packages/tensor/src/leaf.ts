@@ -205,10 +205,7 @@ export function placeholder<D extends DType = 'float32'>(
  *
  * @param shape [draws, samples, ...positions]
  */
-export function random(
-  shape: readonly [number, number, ...number[]],
-  options: { readonly distribution: Distribution; readonly seed: number; readonly stream: string },
-): Tensor {
+export function random(shape: readonly [number, number, ...number[]], options: RandomSource): Tensor {
   checkShape('random', shape)
   const { distribution, stream } = (options as Partial<RandomSource> | undefined) ?? {}
   if ((distribution !== 'uniform' && distribution !== 'normal') || typeof stream !== 'string') {
@@ -229,8 +226,13 @@ export function random(
 /** What a `random` leaf draws from; undefined for every other node. */
 export function randomSource(node: AnyTensor): RandomSource | undefined {
   if (node.op.name !== 'random') return undefined
-  const { distribution, seed, stream } = node.attributes
-  return { distribution: distribution as Distribution, seed: seed as number, stream: stream as string }
+  const { distribution, seed, stream, shared } = node.attributes
+  return {
+    distribution: distribution as Distribution,
+    seed: seed as number,
+    stream: stream as string,
+    shared: shared === true,
+  }
 }
 
 /** A new cell that holds `initial`, which is taken over. */

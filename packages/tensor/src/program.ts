@@ -206,6 +206,8 @@ export interface Binding {
   readonly live: boolean
   /** The step that random leaves are drawn for. */
   readonly step: number
+  /** The number of the first sample, from which random leaves count on. Default: 0. */
+  readonly first?: number
 }
 
 /** The arrays that fill the slots, read synchronously; runs the checks that need no computation. */
@@ -235,7 +237,8 @@ function feedOf(leaf: AnyTensor, binding: Binding, engine: Engine): HostArray {
     const [draws = 1, samples = 1, ...rest] = leaf.shape
     const target =
       engine.float === 'float32' ? new Float32Array(sizeOf(leaf.shape)) : new Float64Array(sizeOf(leaf.shape))
-    fillRandom(source, binding.step, draws, samples, sizeOf(rest), target)
+    const first = source.shared === true ? 0 : (binding.first ?? 0)
+    fillRandom(source, binding.step, draws, samples, sizeOf(rest), target, first)
     return target
   }
   const value = binding.arguments?.get(leaf)

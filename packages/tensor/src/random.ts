@@ -14,6 +14,8 @@ export interface RandomSource {
   readonly seed: number
   /** Tells apart the uses of one seed. */
   readonly stream: string
+  /** The numbers belong to no sample: they are the same whichever part of the data the samples of a run are. Default: false. */
+  readonly shared?: boolean
 }
 
 function multiplyHigh(a: number, b: number): number {
@@ -55,7 +57,11 @@ export function philox(
   out[3] = c3
 }
 
-/** Fills `[draws, samples, positions]`, row-major, for one step. Uniform numbers lie inside (0, 1). */
+/**
+ * Fills `[draws, samples, positions]`, row-major, for one step. Uniform numbers lie inside (0, 1).
+ *
+ * @param first the number of the first sample among all of the data
+ */
 export function fillRandom(
   source: RandomSource,
   step: number,
@@ -63,13 +69,14 @@ export function fillRandom(
   samples: number,
   positions: number,
   target: Float32Array | Float64Array,
+  first = 0,
 ): void {
   const words = new Uint32Array(4)
   const key1 = hashString(source.seed | 0, source.stream)
   for (let draw = 0, at = 0; draw < draws; draw++) {
     for (let sample = 0; sample < samples; sample++) {
       for (let position = 0; position < positions; position++, at++) {
-        philox(sample, position, draw, step, source.seed | 0, key1, words)
+        philox(first + sample, position, draw, step, source.seed | 0, key1, words)
         // 53 random bits, moved off zero; clamped below 1 in single precision.
         const u = ((words[0]! >>> 5) * 67108864 + (words[1]! >>> 6) + 0.5) * 2 ** -53
         if (source.distribution === 'uniform') target[at] = Math.min(u, 0.99999994)

@@ -3,10 +3,9 @@
  * pass; who needs a value of a stretch later – the backward pass – gets one that is computed anew from the checkpoints, and not
  * before it can be used: the checkpoint is read through a choice that depends on what arrives at the same time.
  */
+import { after } from './after.ts'
 import { rewrite, topologicalOrder } from './graph.ts'
-import { type AnyTensor, withInputs } from './node.ts'
-import { equal, where } from './ops/elementwise.ts'
-import { reshape, slice } from './ops/movement.ts'
+import { type AnyTensor, type Tensor, withInputs } from './node.ts'
 import { sizeOf } from './shape.ts'
 
 const isMark = (node: AnyTensor): boolean => node.op.name === 'checkpoint'
@@ -85,7 +84,7 @@ interface Copies {
 function copyOf(node: AnyTensor, token: AnyTensor, { done, plain, copies }: Copies): AnyTensor {
   for (const each of topologicalOrder([node], done)) {
     const inputs = each.inputs.map((input) => {
-      if (isMark(input) && !copies.has(input)) copies.set(input, after(token, plain.get(input)!))
+      if (isMark(input) && !copies.has(input)) copies.set(input, after(token, plain.get(input) as Tensor))
       return copies.get(input) ?? input
     })
     if (isLeaf(each)) continue
@@ -93,10 +92,4 @@ function copyOf(node: AnyTensor, token: AnyTensor, { done, plain, copies }: Copi
     done.add(each)
   }
   return copies.get(node)!
-}
-
-/** x, but not before the token: a choice between x and x. */
-export function after(token: AnyTensor, x: AnyTensor): AnyTensor {
-  const one = reshape(slice(reshape(token as never, [sizeOf(token.shape)]), 0, 0, 1), [])
-  return where(equal(one, one), x as never, x as never)
 }

@@ -2,10 +2,10 @@
  * @file Rounds one after the other. Where turns are marked, the start of a round is made to depend on the results of the round
  * before it, so that no engine works on two of them at once and keeps what both need.
  */
+import { after } from './after.ts'
 import { topologicalOrder } from './graph.ts'
 import { type AnyTensor, withInputs } from './node.ts'
 import { concat, reshape, slice } from './ops/movement.ts'
-import { after } from './rematerialize.ts'
 import { sizeOf } from './shape.ts'
 
 const isMark = (node: AnyTensor): boolean => node.op.name === 'turn'

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { fillRandom, random } from '../src/index.ts'
+import { compile, fillRandom, random, referenceEngine } from '../src/index.ts'
 import { philox } from '../src/random.ts'
 
 const words = (counter: readonly number[], key: readonly number[]): string[] => {
@@ -81,6 +81,18 @@ describe('random numbers', () => {
         }
       }
     }
+  })
+
+  it('are those of the sample, wherever the batch begins, unless they belong to none', async () => {
+    const engine = referenceEngine()
+    const draw = (count: number, first: number, shared: boolean): Promise<number[]> => {
+      const source = { distribution: 'normal', seed: 3, stream: 'test', shared } as const
+      const run = compile(() => ({ x: random([1, count, 2], source) }), { engine, first: () => first })
+      return run().then(({ x }) => Array.from(x.data))
+    }
+    const whole = await draw(5, 0, false)
+    expect(await draw(2, 3, false)).toEqual(whole.slice(6))
+    expect(await draw(2, 3, true)).toEqual(whole.slice(0, 4))
   })
 
   it('have a shape that begins with draws and samples', () => {

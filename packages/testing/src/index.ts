@@ -23,5 +23,6 @@ export {
   type RandomInputOptions,
   randomInputs,
 } from './random-graph.ts'
+export { checkMerge, type MergeCheck } from './laws.ts'
 export { checkLoss, type CheckedLoss, type LossCheck, type LossReport } from './loss.ts'
 export { checkRule } from './rule.ts'

@@ -1,17 +1,18 @@
 /** @file What an extension declares of itself: its degree, by another multiple of the loss, and how batches combine, by parts of one. */
 import {
+  accumulate,
+  arraysIn,
   backward,
   type BackwardOptions,
-  type Degree,
   type Extension,
-  type Merge,
   type ParameterMap,
 } from '@beyondgrad/autograd'
-import { type AnyTensor, type Engine, evaluate, type Evaluated, type Tensor } from '@beyondgrad/tensor'
+import { type AnyTensor, type Engine, evaluate, type Tensor } from '@beyondgrad/tensor'
 import { bruteForce, type Problem } from './brute-force.ts'
 import { demandClose, type Tolerance } from './close.ts'
-import { batchOf, upTo } from './parts.ts'
-import { alpha, demandDegree, isDrawn, merged } from './scaling.ts'
+import { batchOf, type Rows, upTo } from './parts.ts'
+import { reference } from './reference.ts'
+import { alpha, demandDegree } from './scaling.ts'
 
 type Result = ParameterMap<Tensor>
 
@@ -26,59 +27,67 @@ export async function checkLaws<T extends AnyTensor>(
   problem: Problem<T>,
   options: LawOptions,
 ): Promise<void> {
-  const { degree, merge } = extension['~spec'] as {
-    readonly degree: Degree
-    readonly merge: Merge<Result> | undefined
-  }
+  const { degree, merge } = extension['~spec']
   const { model, loss, inputs, targets } = problem
   const ride = (whole: Tensor): Result => backward(whole, { result: extension }, options.backward).result
   const whole = loss(model(inputs), targets)
-  const lazy = ride(whole)
   const { plain, scaled } = await evaluate(
-    { plain: lazy, scaled: ride(whole.mul(alpha)) },
+    { plain: ride(whole), scaled: ride(whole.mul(alpha)) },
     { engine: options.engine },
   )
-  if (degree !== 'none') {
+  if (typeof degree === 'number') {
     for (const [parameter, value] of plain) {
       demandDegree(`${extension.name} of "${parameter.name}"`, value, scaled.get(parameter), degree, options)
     }
   }
-  // Tensors that are named in `samples` are not those of a part.
-  const isWhole = options.backward?.samples !== undefined || isDrawn([...lazy].map(([, value]) => value))
-  if (merge !== undefined && !isWhole) await checkMerge(extension.name, problem, ride, merge, plain, options)
-}
-
-async function checkMerge<T extends AnyTensor>(
-  name: string,
-  problem: Problem<T>,
-  ride: (loss: Tensor) => Result,
-  merge: Merge<Result>,
-  plain: Evaluated<Result>,
-  options: LawOptions,
-): Promise<void> {
-  const batch = await batchOf(problem)
-  if (batch.samples < 2) return
-  const isMean = (await bruteForce(problem)).scale !== 1
-  const all = upTo(batch.samples)
-  // Parts of different sizes tell a mean that forgets them.
-  const middle = Math.floor(batch.samples / 3) || 1
-  const parts = [all.slice(0, middle), all.slice(middle)].map((samples) => ({
-    n: samples.length,
-    result: ride(batch.lossOf(samples).mul(isMean ? samples.length / batch.samples : 1)),
-  }))
-  const { engine } = options
-  const found =
-    typeof merge === 'function'
-      ? (await evaluate({ whole: merge(parts) }, { engine })).whole.map(({ data }) => Float64Array.from(data))
-      : await evaluate({ parts }, { engine }).then(({ parts: values }) =>
-          plain.map((_, parameter) => {
-            const of = values.map(({ n, result }) => ({ n, result: result.get(parameter) }))
-            return merged(`${name} of "${parameter.name}"`, merge, of)
-          }),
-        )
-  for (const [parameter, { data, shape }] of plain) {
-    const how = typeof merge === 'function' ? 'its merge' : `merge '${merge}'`
-    const what = `${name} of "${parameter.name}" from two parts of the batch by ${how}, against the whole`
-    demandClose(what, found.get(parameter), data, shape, options)
+  // Tensors that are named in `samples` are not those of a part; and of a mean, what has no degree has no share.
+  const hasParts = options.backward?.samples === undefined
+  if (merge !== undefined && hasParts && (degree !== 'none' || (await bruteForce(problem)).scale === 1)) {
+    await checkMerge(extension, { ...problem, ...options })
   }
 }
+
+export interface MergeCheck<T extends AnyTensor> extends Problem<T>, Tolerance {
+  /** Default: the reference engine. */
+  readonly engine?: Engine | undefined
+  readonly backward?: Omit<BackwardOptions, 'samples'> | undefined
+}
+
+/**
+ * Throws unless what `accumulate` makes of two parts of the batch, by the extension's own `merge`, is what the whole batch gives: for any
+ * result that is made of arrays.
+ */
+export async function checkMerge<T extends AnyTensor>(
+  extension: Extension<unknown>,
+  check: MergeCheck<T>,
+): Promise<void> {
+  const { model, loss, engine = reference, backward: limits, rtol = 1e-8, atol = 1e-10 } = check
+  const batch = await batchOf(check)
+  if (batch.samples < 2) return
+  const { result: whole } = await evaluate(
+    backward(batch.lossOf(upTo(batch.samples)), { result: extension }, limits),
+    { engine },
+  )
+  // Parts of different sizes tell a mean that forgets them.
+  const middle = Math.floor(batch.samples / 3) || 1
+  const all = upTo(batch.samples)
+  const parts = [all.slice(0, middle), all.slice(middle)].map((each) => batch.rows(each))
+  const lossOf = ({ inputs, targets }: Rows<T>): Tensor => loss(model(inputs), targets)
+  const { results } = await accumulate({ result: extension }, parts, { ...limits, loss: lossOf, engine })
+  const { merge } = extension['~spec']
+  const how = typeof merge === 'function' ? 'its merge' : `merge ${shown(merge)}`
+  const found = arraysIn(results.result)
+  for (const [path, { data, shape }] of arraysIn(whole)) {
+    const what = `${extension.name} of "${path}" from two parts of the batch by ${how}, against the whole`
+    demandClose(
+      what,
+      Float64Array.from(found.get(path)!.data, Number),
+      Float64Array.from(data, Number),
+      shape,
+      { rtol, atol },
+    )
+  }
+}
+
+const shown = (merge: unknown): string =>
+  typeof merge === 'string' ? `'${merge}'` : JSON.stringify(merge).replaceAll('"', "'")

@@ -3,10 +3,18 @@ import { type AnyTensor, type DType, type NDArray, sizeOf, type Tensor } from '@
 import type { Problem } from './brute-force.ts'
 import { leaf, valuesOf } from './reference.ts'
 
+/** Samples as a batch of their own. */
+export interface Rows<T extends AnyTensor> {
+  readonly inputs: Tensor
+  readonly targets: T
+}
+
 /** The values of a batch, from which its parts are built. */
-export interface Batch {
+export interface Batch<T extends AnyTensor> {
   readonly samples: number
-  /** The loss of these samples, in this order. */
+  /** These samples, in this order. */
+  rows(samples: readonly number[]): Rows<T>
+  /** Their loss. */
   lossOf(samples: readonly number[]): Tensor
 }
 
@@ -15,11 +23,19 @@ export async function batchOf<T extends AnyTensor>({
   loss,
   inputs,
   targets,
-}: Problem<T>): Promise<Batch> {
+}: Problem<T>): Promise<Batch<T>> {
   const [x, y] = await valuesOf([inputs, targets])
+  const pick = (samples: readonly number[]): Rows<T> => ({
+    inputs: rows(x!, samples) as Tensor,
+    targets: rows(y!, samples) as T,
+  })
   return {
     samples: x!.shape[0]!,
-    lossOf: (samples) => loss(model(rows(x!, samples) as Tensor), rows(y!, samples) as T),
+    rows: pick,
+    lossOf: (samples) => {
+      const part = pick(samples)
+      return loss(model(part.inputs), part.targets)
+    },
   }
 }
 

@@ -204,7 +204,7 @@ describe('checkExtension', () => {
     })
     const check = checkExtension(each, { ...regression('sum'), definition: definitions['batch-gradient'] })
     await expect(check).rejects.toThrow(
-      /merge is 'sum', but parts of the batch give \[1, 2, 2\] and \[2, 2, 2\]/,
+      /merge of "each" of "w" is 'sum', but batches give \[1, 2, 2\] and \[2, 2, 2\]/,
     )
   })
 
