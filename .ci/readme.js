@@ -10,7 +10,14 @@ import { join } from 'node:path'
 
 const root = join(import.meta.dirname, '..')
 const packages = ['tensor', 'autograd', 'nn', 'backpack', 'engine-onnxruntime', 'io', 'onnx', 'testing']
-const docs = ['write-an-extension', 'write-a-layer', 'write-a-loss', 'write-an-engine', 'operators']
+const docs = [
+  'write-an-extension',
+  'write-a-layer',
+  'write-a-loss',
+  'write-an-engine',
+  'operators',
+  'from-backpack',
+]
 const readmes = [
   'README.md',
   ...packages.map((name) => `packages/${name}/README.md`),
