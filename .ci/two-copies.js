@@ -5,7 +5,16 @@
  */
 import assert from 'node:assert/strict'
 import { execFileSync } from 'node:child_process'
-import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import {
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  realpathSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 import { pathToFileURL } from 'node:url'
@@ -26,6 +35,13 @@ function install(copy) {
     const args = ['-xzf', join(tarballs, file), '-C', home(copy, name), '--strip-components=1']
     execFileSync('tar', args)
   }
+}
+
+/** What the packages take from others is one for both copies. */
+function shareLibraries() {
+  mkdirSync(join(folder, 'node_modules'), { recursive: true })
+  const installed = join(import.meta.dirname, '../packages/backpack/node_modules/ml-matrix')
+  symlinkSync(realpathSync(installed), join(folder, 'node_modules/ml-matrix'))
 }
 
 /**
@@ -204,6 +220,7 @@ async function areToldApart(one, other) {
 
 try {
   for (const copy of ['one', 'two', 'other']) install(copy)
+  shareLibraries()
   speakAnotherProtocol('other')
   const [one, two, other] = await Promise.all(['one', 'two', 'other'].map(load))
   await workTogether(one, two)

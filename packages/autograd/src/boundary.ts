@@ -28,14 +28,13 @@ import { type DirectFactors, perSampleOf, type Use } from './use.ts'
  * @param cotangent of the boundary node; [V, ...] for columns
  */
 export function useOf(at: Boundary, path: ParameterPath, cotangent: Tensor, columns: boolean): Use {
-  const { factors, toOperand, fromOperand, total, kronecker, key } = layoutOf(at, cotangent, columns)
+  const { factors, toOperand, fromOperand, kronecker, key } = layoutOf(at, cotangent, columns)
   const { selects, pull } = parameterMap(path)
   return {
     factors,
     layout: Math.imul(path.operand.hash, 31) + key,
     selects,
     path,
-    ...(total && !columns && { total }),
     ...(kronecker && {
       kronecker: () => {
         const other = kronecker()

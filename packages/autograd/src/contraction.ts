@@ -72,26 +72,43 @@ function sampleMajor(cotangent: Tensor): Tensor {
   return reshape(moved, [samples, groups, columns * out, positions])
 }
 
-/** Memory that the products of one chunk of samples may take: more would only be moved to and fro. */
+/** Memory that one chunk of samples, unfolded, or its products may take: more would only be moved to and fro. */
 const chunkBytes = 2 ** 22
 
-/** Σ over samples of f(P of some samples): products are made chunk by chunk and never stand there as a whole. */
-function sumOverChunks(
+/** Spans of samples of which each takes so many bytes at most. */
+function spans(samples: number, bytesOfOne: number): (readonly [from: number, to: number])[] {
+  const chunks = Math.ceil(samples / Math.max(1, Math.floor(chunkBytes / Math.max(1, bytesOfOne))))
+  const size = Math.max(1, Math.ceil(samples / Math.max(1, chunks)))
+  return Array.from({ length: Math.ceil(samples / size) }, (_, i) => [
+    i * size,
+    Math.min(samples, (i + 1) * size),
+  ])
+}
+
+/** f(P of some samples) for one span after the other: the products of all samples never stand there together. */
+function byChunks(
   cotangent: Tensor,
   input: Tensor,
   each: (products: Tensor, from: number, to: number) => Tensor,
-): Tensor {
-  const { samples, groups, inner } = sizesOf(cotangent, input)
+): Tensor[] {
+  const { samples, groups, inner, positions } = sizesOf(cotangent, input)
   const left = sampleMajor(cotangent)
-  const bytes = 4 * groups * left.shape[2]! * inner
-  const chunks = Math.ceil(samples / Math.max(1, Math.floor(chunkBytes / bytes)))
-  const size = Math.ceil(samples / chunks)
-  const parts: Tensor[] = []
-  for (let from = 0; from < samples; from += size) {
-    const to = Math.min(samples, from + size)
-    parts.push(each(product(someSamples(left, from, to), someSamples(input, from, to)), from, to))
-  }
-  return parts.reduce((a, b) => a.add(b))
+  const bytes = 4 * groups * inner * Math.max(left.shape[2]!, positions)
+  return spans(samples, bytes).map(([from, to]) =>
+    each(product(someSamples(left, from, to), someSamples(input, from, to)), from, to),
+  )
+}
+
+const sumOf = (parts: readonly Tensor[]): Tensor => parts.reduce((a, b) => a.add(b))
+
+/** Σ over samples and positions of a aᵀ for inputs a: [G, I, I]. */
+export function inputMoments(input: Tensor): Tensor {
+  const [samples, groups, inner, positions] = input.shape as [number, number, number, number]
+  const parts = spans(samples, 4 * groups * inner * positions).map(([from, to]) => {
+    const rows = reshape(transpose(someSamples(input, from, to), [1, 2, 0, 3]), [groups, inner, -1])
+    return matmul(rows, transposeLast(rows))
+  })
+  return sumOf(parts)
 }
 
 /** Some of the samples on axis 0, taken before they are unfolded into windows: a window repeats what is in it. */
@@ -164,10 +181,11 @@ const squaredNormOp = /* @__PURE__ */ defineComposite({
       name: 'direct',
       expand: (inputs) => {
         const [cotangent, input] = inputsOf(inputs) as [Tensor, Tensor]
-        const products = product(cotangent, input)
-        const samples = input.shape[0]!
-        const row = reshape(products, [samples, 1, -1])
-        return reshape(matmul(row, transposeLast(row)), [samples])
+        const parts = byChunks(cotangent, input, (products, from, to) => {
+          const row = reshape(products, [to - from, 1, -1])
+          return reshape(matmul(row, transposeLast(row)), [to - from])
+        })
+        return parts.length === 1 ? parts[0]! : concat(parts, 0)
       },
     },
     {
@@ -227,8 +245,10 @@ const sumOfSquaresOp = /* @__PURE__ */ defineComposite({
       expand: (inputs) => {
         const [cotangent, input, weight] = inputsOf(inputs) as [Tensor, Tensor, Tensor?]
         const { columns, groups, out, inner } = sizesOf(cotangent, input)
-        const squares = sumOverChunks(cotangent, input, (products, from, to) =>
-          sumFirst(weightedSamples(square(products), weight && slice(weight, 1, from, to), out)),
+        const squares = sumOf(
+          byChunks(cotangent, input, (products, from, to) =>
+            sumFirst(weightedSamples(square(products), weight && slice(weight, 1, from, to), out)),
+          ),
         )
         return columns ? sum(reshape(squares, [groups, -1, out, inner]), [1]) : squares
       },
@@ -285,14 +305,20 @@ function eachColumn(cotangent: Tensor, each: (column: Tensor, v: number) => Tens
 const centredSumOfSquaresOp = /* @__PURE__ */ defineComposite({
   name: 'centredSumOfSquares',
   alternatives: [
+    // Σ(P − m)² = Σ(P − k)² − (Σ(P − k))² / N for any k; with the mean of a few samples for k, which is nearly that of all, nothing
+    // cancels, and one pass over the products is enough.
     {
       name: 'direct',
       expand: (inputs) => {
-        const [cotangent, input, whole] = inputsOf(inputs) as [Tensor, Tensor, Tensor]
-        const mean = mul(whole, 1 / input.shape[0]!)
-        return sumOverChunks(cotangent, input, (products) =>
-          sumFirst(square(sub(products, unsqueeze(mean, [0])))),
-        )
+        const [cotangent, input] = inputsOf(inputs) as [Tensor, Tensor]
+        let nearly: Tensor | undefined
+        const rests = byChunks(cotangent, input, (products, from, to) => {
+          nearly ??= mul(sumFirst(products), 1 / (to - from))
+          return sub(products, unsqueeze(nearly, [0]))
+        })
+        const squares = sumOf(rests.map((rest) => sumFirst(square(rest))))
+        const left = sumOf(rests.map(sumFirst))
+        return relu(squares.sub(square(left).mul(1 / input.shape[0]!)))
       },
     },
     // With bars for means over samples and tildes for what is left, ga − ḡā = ḡã + g̃a and has the mean c = ⟨g̃ã⟩, so
@@ -301,7 +327,7 @@ const centredSumOfSquaresOp = /* @__PURE__ */ defineComposite({
     {
       name: 'factored',
       expand: (inputs) => {
-        const [g, a] = inputsOf(inputs).slice(0, 2).map(squeezed) as [Tensor, Tensor]
+        const [g, a] = inputsOf(inputs).map(squeezed) as [Tensor, Tensor]
         const n = a.shape[0]!
         const gMean = g.mean([0], { keep: true })
         const gRest = sub(g, gMean)
@@ -316,9 +342,9 @@ const centredSumOfSquaresOp = /* @__PURE__ */ defineComposite({
   choose: chooseFactored,
 })
 
-/** Σₙ (P[n] − mean)²: [G, O, I]; `whole` is Σₙ P[n]. No columns. */
-export function centredSumOfSquares(cotangent: Tensor, input: Tensor, whole: Tensor): Tensor {
-  return composite(centredSumOfSquaresOp, [cotangent, input, whole])
+/** Σₙ (P[n] − mean)²: [G, O, I]. No columns. */
+export function centredSumOfSquares(cotangent: Tensor, input: Tensor): Tensor {
+  return composite(centredSumOfSquaresOp, [cotangent, input])
 }
 
 const gramOp = /* @__PURE__ */ defineComposite({

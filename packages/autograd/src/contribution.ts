@@ -205,10 +205,7 @@ function factored(use: Use, factors: OuterFactors, samples: number): Reductions 
     materialize: () => use.place(perSampleOf(factors), 1),
     squaredNorm: () => contraction.squaredNorm(cotangent, input),
     sumOfSquares: () => use.place(contraction.sumOfSquares(cotangent, input), 0),
-    centredSumOfSquares: () => {
-      const whole = use.total?.() ?? contraction.total(cotangent, input)
-      return use.place(contraction.centredSumOfSquares(cotangent, input, whole), 0)
-    },
+    centredSumOfSquares: () => use.place(contraction.centredSumOfSquares(cotangent, input), 0),
     gram: () => contraction.gram(cotangent, input),
     dot: (vector) =>
       use.lay === undefined

@@ -17,7 +17,7 @@ import {
   transposeLast,
   unsqueeze,
 } from '@beyondgrad/tensor'
-import { weighted } from './contraction.ts'
+import { inputMoments, weighted } from './contraction.ts'
 import { type IndexedFactors, type OuterFactors, perSampleOf, sumOf, type Use } from './use.ts'
 
 /**
@@ -163,8 +163,7 @@ export function inputFactor(input: Tensor, mode: KroneckerMode, inputs: InputMom
     const mean = unsqueeze(mul(sum(each, [0, -1]), 1 / count), [-1])
     return matmul(mean, transposeLast(mean))
   }
-  const rows = byGroup(reshape(each, [1, ...each.shape]))
-  return mul(matmul(rows, transposeLast(rows)), 1 / count)
+  return mul(inputMoments(each), 1 / count)
 }
 
 /** Of biases, scales and the like: Σ w P Pᵀ itself. */

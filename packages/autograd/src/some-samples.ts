@@ -50,7 +50,7 @@ export function pickRange(from: number, to: number, tokens: readonly AnyTensor[]
  * @param columns whether the factors have an axis of columns in front
  */
 export function useOfSamples(use: Use, pick: SamplePick, columns: boolean): Use {
-  const { total: _, kronecker, ...rest } = use
+  const { kronecker, ...rest } = use
   const other = kronecker && {
     kronecker: (): PlacedFactors<OuterFactors> => {
       const { factors, place } = kronecker()

@@ -58,8 +58,6 @@ export interface Use extends PlacedFactors {
   readonly selects: boolean
   /** How the parameter came here; undefined for what has been added up already. */
   readonly path?: ParameterPath
-  /** Σₙ P[n] in the factors' layout [G, O, I], by the op's own vjp, which an engine may have a better way for. */
-  readonly total?: () => Tensor
   /** The factors whose second moments are the Kronecker factors, where that is a matter of choice. Default: these. */
   readonly kronecker?: () => PlacedFactors<OuterFactors>
   /** A vector [...parameter.shape] in the factors' layout [G, O, I]. */
@@ -98,14 +96,12 @@ function alongPositions(uses: readonly Use[]): Use | undefined {
   const factors = joinedFactors(uses.map((use) => use.factors))
   if (factors === undefined) return undefined
   const [first] = uses as readonly [Use]
-  const totals = uses.map((use) => use.total).filter((total) => total !== undefined)
   return {
     layout: first.layout,
     selects: true,
     place: (result, lead) => first.place(result, lead),
     ...(first.path && { path: first.path }),
     ...(first.lay && { lay: first.lay }),
-    ...(totals.length === uses.length && { total: () => sumOf(totals.map((total) => total())) }),
     factors,
   }
 }

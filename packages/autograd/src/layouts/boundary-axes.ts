@@ -1,7 +1,6 @@
 /** @file The sample axis of what arrives at a boundary: opened, brought to the front, summed over everything else. */
 import { reshape, type Tensor, transpose } from '@beyondgrad/tensor'
 import { openAxis } from '../label.ts'
-import { ruleOf } from '../rules/index.ts'
 import type { Boundary } from './layout.ts'
 
 /** Axes of a cotangent of columns are shifted by one. */
@@ -26,10 +25,4 @@ export function isBroadcast(at: Boundary): boolean {
   const operand = at.node.inputs[at.operand]!.shape
   const own = operand[at.label.axis - (at.node.shape.length - operand.length)]
   return own === undefined || own === 1
-}
-
-/** The ordinary cotangent of the operand. */
-export function ruleTotal(at: Boundary, cotangent: Tensor): Tensor {
-  const wanted = at.node.inputs.map((_, i) => i === at.operand)
-  return ruleOf(at.node).vjp(at.node, cotangent, wanted)[at.operand]!
 }

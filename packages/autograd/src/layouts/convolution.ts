@@ -12,7 +12,7 @@ import {
   unfold,
 } from '@beyondgrad/tensor'
 import { dilate } from '../rules/structural.ts'
-import { ruleTotal, shift } from './boundary-axes.ts'
+import { shift } from './boundary-axes.ts'
 import type { Boundary, Layout } from './layout.ts'
 
 /** [V?, outer·N·inner, channels, positions] → [V?, N, G, channels / G, outer·inner·positions]. */
@@ -60,7 +60,6 @@ export function convolutionWeight(at: Boundary, cotangent: Tensor, columns: bool
       cotangent: byGroup(flatPositions(cotangent, lead), at, groups, lead),
       input: byGroup(windows, at, groups, 0),
     },
-    total: () => rowsOut(ruleTotal(at, cotangent)),
     fromOperand: rowsOut,
     toOperand: (result, ahead) => reshape(result, [...result.shape.slice(0, ahead), ...weight.shape]),
     // Another number of groups is another layout.
@@ -86,7 +85,6 @@ export function transposedConvolutionWeight(at: Boundary, cotangent: Tensor, col
       cotangent: byGroup(open, at, groups, lead),
       input: byGroup(flatPositions(x, 0), at, groups, 0),
     },
-    total: () => windowsOut(ruleTotal(at, cotangent)),
     fromOperand: windowsOut,
     toOperand: (result, ahead) =>
       reshape(transposeLast(result), [...result.shape.slice(0, ahead), ...weight.shape]),

@@ -1,7 +1,7 @@
 /** @file Tables that samples read by index: embeddings. */
 import { type AnyTensor, reshape, sizeOf, type Tensor, transpose } from '@beyondgrad/tensor'
 import { openAxis } from '../label.ts'
-import { opened, ruleTotal, shift } from './boundary-axes.ts'
+import { opened, shift } from './boundary-axes.ts'
 import type { Boundary, Layout } from './layout.ts'
 
 const axisOf = (node: AnyTensor): number => node.attributes.axis as number
@@ -48,7 +48,6 @@ export function tableRows(at: Boundary, cotangent: Tensor, columns: boolean): La
       indices: list,
       rows,
     },
-    total: () => fromTable(ruleTotal(at, cotangent)),
     fromOperand: fromTable,
     toOperand: (result, ahead) => {
       const head = result.shape.slice(0, ahead)

@@ -20,8 +20,6 @@ export interface Layout {
   readonly toOperand: (result: Tensor, lead: number) => Tensor
   /** The transpose of `toOperand` without leading axes: [...operand.shape] → [G, O, I]. */
   readonly fromOperand?: (x: Tensor) => Tensor
-  /** Σ over samples in the layout of the factors, by the op's own rule. */
-  readonly total?: () => Tensor
   /** The factors whose second moments are the Kronecker factors, with a `toOperand` of their own. Default: those above. */
   readonly kronecker?: () => {
     readonly factors: OuterFactors

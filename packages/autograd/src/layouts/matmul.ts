@@ -11,7 +11,7 @@ import {
   transpose,
   transposeLast,
 } from '@beyondgrad/tensor'
-import { opened, ruleTotal, shift } from './boundary-axes.ts'
+import { opened, shift } from './boundary-axes.ts'
 import type { Boundary, Layout } from './layout.ts'
 
 /** z = x W, or zᵀ = xᵀ Wᵀ. */
@@ -59,7 +59,6 @@ export function matmulWeight(boundary: Boundary, cotangent: Tensor, columns: boo
       cotangent: byGroup(z, at, batch, columns),
       input: byGroup(spread(x, batch), at, batch, false),
     },
-    total: () => rowsOut(ruleTotal(boundary, cotangent)),
     fromOperand: rowsOut,
     toOperand: (result, lead) =>
       reshape(isLeft ? result : transposeLast(result), [...result.shape.slice(0, lead), ...shape]),
