@@ -189,12 +189,12 @@ export function readTensor(proto: TensorProto, options: ReadTensorOptions = {}):
     data: signed(data),
   })
   if (proto.dataLocation === Location.EXTERNAL) {
-    return result(encoding.raw(externalBytes(where, proto, size * encoding.width, options.external)))
+    return result(encoding.raw(plain(externalBytes(where, proto, size * encoding.width, options.external))))
   }
   const typed = proto[encoding.field]
   if (proto.rawData.length > 0 || typed.length === 0) {
     demandFull(where, shape, proto.rawData.length, size * encoding.width, 'bytes')
-    return result(encoding.raw(proto.rawData))
+    return result(encoding.raw(plain(proto.rawData)))
   }
   demandFull(where, shape, typed.length, size, 'elements')
   return result(encoding.typed(typed))
@@ -352,6 +352,13 @@ function count(where: string, key: string, text: string | undefined): number | u
   throw new DataError(`${where} has data with the ${key} "${text}", which is no count of bytes`)
 }
 
+/** Bytes as an array that is no Buffer of Node's. */
+function plain(bytes: Uint8Array): Uint8Array {
+  return bytes.constructor === Uint8Array
+    ? bytes
+    : new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.length)
+}
+
 type View<A> = {
   new (buffer: ArrayBufferLike, offset: number, length: number): A
   readonly BYTES_PER_ELEMENT: number
@@ -361,7 +368,8 @@ type View<A> = {
 function arrayOver<A>(type: View<A>, bytes: Uint8Array): A {
   const width = type.BYTES_PER_ELEMENT
   const ordered = isLittleEndian() ? bytes : swapped(bytes, width)
-  const aligned = ordered.byteOffset % width === 0 ? ordered : ordered.slice()
+  // Not slice(): that of Node's Buffer, which a file may have come as, copies nothing.
+  const aligned = ordered.byteOffset % width === 0 ? ordered : new Uint8Array(ordered)
   return new type(aligned.buffer, aligned.byteOffset, aligned.length / width)
 }
 
