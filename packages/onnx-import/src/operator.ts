@@ -113,6 +113,10 @@ export class OperatorCall {
     const data = x && knownData(x)
     return data && { shape: x.shape, dtype: x.dtype, data }
   }
+  /** The content of a tensor, if it is known. */
+  contentOf(x: AnyTensor): HostArray | undefined {
+    return knownData(x)
+  }
   /** Integers from an input that must be known; rounded beyond 2⁵³, where they mean "to the end". */
   integers(input: number): number[] | undefined {
     const data = this.content(input)

@@ -77,6 +77,7 @@ export const activations: OperatorTable = {
   }),
   Softplus: of((x) => softplus(x)),
   Softsign: of((x) => div(x, add(abs(x), 1))),
+  SwiGLU: operator((call) => mul(swish(call.float(0), call.attributes.float('alpha', 1)), call.float(1))),
   Swish: of((x, parameter) => swish(x, parameter('alpha', 1))),
   ThresholdedRelu: of((x, parameter) => where(greater(x, parameter('alpha', 1)), x, 0)),
 }

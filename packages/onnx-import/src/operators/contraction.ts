@@ -5,7 +5,10 @@ import {
   einsum,
   matmul,
   mul,
+  neg,
+  ones,
   reshape,
+  slice,
   type Tensor,
   transposeLast,
 } from '@beyondgrad/tensor'
@@ -41,7 +44,50 @@ function gemm(call: OperatorCall): AnyTensor {
   return add(scaled, beta === 1 ? aligned : mul(aligned, beta))
 }
 
+/** More rows make more than 2¹² products. */
+const mostRows = 12
+
+/** The determinant of matrices, expanded along their rows; parts that occur several times are computed once. */
+function determinant(call: OperatorCall): AnyTensor {
+  const x = call.float(0)
+  const rank = x.shape.length
+  const size = x.shape[rank - 1] ?? 0
+  if (rank < 2 || x.shape[rank - 2] !== size) call.fail('needs square matrices')
+  if (size > mostRows) call.fail(`matrices of more than ${mostRows} rows are not expanded`)
+  const batch = x.shape.slice(0, -2)
+  const entry = (row: number, column: number): Tensor =>
+    reshape(slice(slice(x, rank - 2, row, row + 1), rank - 1, column, column + 1), batch)
+  const minors = new Map<string, Tensor>()
+  const minor = (row: number, columns: readonly number[]): Tensor => {
+    const [only] = columns
+    if (columns.length === 1) return entry(row, only!)
+    const key = columns.join()
+    const known = minors.get(key)
+    if (known !== undefined) return known
+    const terms = columns.map((column, i) => {
+      const term = mul(
+        entry(row, column),
+        minor(
+          row + 1,
+          columns.filter((other) => other !== column),
+        ),
+      )
+      return i % 2 === 0 ? term : neg(term)
+    })
+    const total = terms.reduce(add)
+    minors.set(key, total)
+    return total
+  }
+  return size === 0
+    ? ones(batch)
+    : minor(
+        0,
+        Array.from({ length: size }, (_, i) => i),
+      )
+}
+
 export const contractions: OperatorTable = {
+  Det: operator(determinant),
   Einsum: operator((call) => einsum(call.attributes.string('equation'), ...(call.all() as Tensor[]))),
   Gemm: operator(gemm),
   MatMul: operator(product),

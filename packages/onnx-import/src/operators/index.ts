@@ -6,11 +6,18 @@ import { arithmetic } from './arithmetic.ts'
 import { contractions } from './contraction.ts'
 import { convolutions } from './convolution.ts'
 import { dropouts } from './dropout.ts'
+import { grids } from './grid.ts'
 import { indexing } from './indexing.ts'
 import { logic } from './logic.ts'
 import { movements } from './movement.ts'
 import { normalizations } from './normalization.ts'
 import { pools } from './pooling.ts'
+import { attentions } from './attention.ts'
+import { controls } from './control.ts'
+import { losses } from './loss.ts'
+import { quantizations } from './quantization.ts'
+import { recurrents } from './recurrent.ts'
+import { resamplings } from './resampling.ts'
 import { reductions } from './reduction.ts'
 import { sources } from './source.ts'
 
@@ -20,12 +27,19 @@ const standard: OperatorTable = {
   ...contractions,
   ...convolutions,
   ...dropouts,
+  ...grids,
   ...indexing,
   ...logic,
   ...movements,
   ...normalizations,
   ...pools,
   ...reductions,
+  ...attentions,
+  ...controls,
+  ...losses,
+  ...quantizations,
+  ...recurrents,
+  ...resamplings,
   ...sources,
 }
 

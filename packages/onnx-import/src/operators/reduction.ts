@@ -79,17 +79,16 @@ function extremeIndex(call: OperatorCall, apply: typeof argmax): AnyTensor {
 
 /** Products up to each element, by doubling: about log₂ n multiplications. */
 function cumulativeProduct(call: OperatorCall): AnyTensor {
-  const x = call.float(0)
+  const x = call.number(0)
   const rank = x.shape.length
   const given = call.scalar(1)
   const axis = given < 0 ? given + rank : given
   const size = x.shape[axis] ?? call.fail(`there is no axis ${given}`)
   const reverse = call.attributes.flag('reverse')
-  const ones = (count: number): Tensor =>
-    full(
-      x.shape.map((n, i) => (i === axis ? count : n)),
-      1,
-    )
+  const ones = (count: number): Tensor => {
+    const shape = x.shape.map((n, i) => (i === axis ? count : n))
+    return cast(full(shape, 1), x.dtype)
+  }
   let y = reverse ? flip(x, [axis]) : x
   if (call.attributes.flag('exclusive') && size > 0) y = concat([ones(1), slice(y, axis, 0, size - 1)], axis)
   for (let step = 1; step < size; step *= 2) {
