@@ -69,14 +69,21 @@ export function rolesOf(graph: Graph, lookup: OperatorLookup): TensorInfo[] {
       return [{ operator: node.operator, node: node.name, input, at: node }]
     })
   }
-  return [...constants.values()].map((constant): TensorInfo => {
+  const judged = [...constants.values()].map((constant) => {
     const uses = usesOf(constant.name, new Set())
-    const { role, why } = roleOf(constant, uses, outputs, lookup)
+    return { constant, uses, ...roleOf(constant, uses, outputs, lookup) }
+  })
+  // Some exporters write all weights as Constant nodes. In a file of any other, those are what was constant in the program.
+  const weightsAreInitializers = judged.some(
+    ({ constant, role }) => role === 'parameter' && constant.origin === 'initializer',
+  )
+  return judged.map(({ constant, uses, role, why }): TensorInfo => {
+    const constantNode = weightsAreInitializers && constant.origin === 'constant' && role === 'parameter'
     return {
       name: constant.name,
       shape: constant.shape,
-      role,
-      why,
+      role: constantNode ? 'constant' : role,
+      why: constantNode ? 'it comes from a Constant node, but the weights of this file are initializers' : why,
       uses: uses.map(({ operator, node, input }) => ({ operator, node, input })),
     }
   })
