@@ -3,9 +3,10 @@
  * sample axis prove which number it is, the size of the batch at hand takes its place.
  */
 import type { AxisLabel } from '@beyondgrad/autograd'
-import { type AnyTensor, reshape, type Shape, sizeOf } from '@beyondgrad/tensor'
+import { type AnyTensor, expand, reshape, type Shape, sizeOf, slice } from '@beyondgrad/tensor'
 import { type Node, titleOf } from './graph.ts'
-import type { OperatorCall, OperatorResult } from './operator.ts'
+import { knownData } from './known.ts'
+import { OperatorCall, type OperatorResult } from './operator.ts'
 import { targetShape } from './operators/movement.ts'
 import type { SampleLabels } from './sample-labels.ts'
 
@@ -16,6 +17,8 @@ export interface BatchOfCall {
   readonly labels: SampleLabels
   /** Whether an input of a node is written in the file, or computed from what is. */
   readonly isWritten: (node: Node, input: number) => boolean
+  /** What an Expand of the file has brought to the batch size of the export, and along which axis, from the end. */
+  readonly expanded: Map<AnyTensor, number>
   readonly note: (message: string) => void
 }
 
@@ -26,9 +29,76 @@ export function withBatchSize(
   batch: BatchOfCall,
 ): OperatorResult {
   const { domain, operator } = call.node
-  if (domain !== '' || batch.exported === batch.labels.samples) return build(call)
+  const { exported, labels, isWritten } = batch
+  if (domain !== '' || exported === labels.samples) return build(call)
   if (operator === 'Reshape') return reshaped(call, build, batch)
-  return build(call)
+  if (exported === undefined) return build(call)
+  if (operator === 'Expand' && isWritten(call.node, 1)) {
+    const result = build(call) as AnyTensor
+    const axes = call.integers(1)!.flatMap((size, i, all) => (size === exported ? [i - all.length] : []))
+    if (axes.length === 1 && labels.of(result) === undefined) batch.expanded.set(result, axes[0]!)
+    return result
+  }
+  try {
+    return build(call)
+  } catch (error) {
+    return withRepeated(call, build, batch, exported) ?? rethrow(error)
+  }
+}
+
+function rethrow(error: unknown): never {
+  throw error
+}
+
+/**
+ * Runs a node that does not fit the samples with what is the same for every sample of the export: constants whose slices are
+ * all equal, and what was expanded to the batch size of the export.
+ */
+function withRepeated(
+  call: OperatorCall,
+  build: (call: OperatorCall) => OperatorResult,
+  batch: BatchOfCall,
+  exported: number,
+): OperatorResult | undefined {
+  const rank = Math.max(...call.inputs.map((x) => x?.shape.length ?? 0))
+  for (let axis = 0; axis < rank; axis++) {
+    const inputs = call.inputs.map((x) => x && repeated(x, axis, batch, exported))
+    if (inputs.every((x, i) => x === call.inputs[i])) continue
+    try {
+      const result = build(new OperatorCall(call.node, inputs, call.body))
+      batch.note(
+        `${titleOf(call.node)}: an input holds the same ${exported} times, once a sample of the export; it is repeated for the batch at hand`,
+      )
+      return result
+    } catch {
+      // Another axis may fit.
+    }
+  }
+  return undefined
+}
+
+function repeated(
+  x: AnyTensor,
+  axis: number,
+  { expanded, labels }: BatchOfCall,
+  exported: number,
+): AnyTensor {
+  if (x.shape[axis] !== exported) return x
+  const isExpanded = expanded.get(x) === axis - x.shape.length
+  if (!isExpanded && !isSameAlong(x, axis)) return x
+  return expand(slice(x, axis, 0, 1), x.shape.with(axis, labels.samples))
+}
+
+/** Whether all slices of a known tensor along an axis are equal. */
+function isSameAlong(x: AnyTensor, axis: number): boolean {
+  const data = knownData(x)
+  if (data === undefined) return false
+  const inner = sizeOf(x.shape.slice(axis + 1))
+  const block = inner * x.shape[axis]!
+  return data.every((value, i) => {
+    const first = Math.floor(i / block) * block + (i % inner)
+    return value === data[first]
+  })
 }
 
 function reshaped(

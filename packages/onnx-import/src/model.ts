@@ -95,6 +95,7 @@ export function modelOf<O extends ModelOutput>(parts: ModelParts): ImportedModel
       labels,
       isWritten: (node: { readonly inputs: readonly string[] }, input: number) =>
         isStatic(node.inputs[input] ?? ''),
+      expanded: new Map<AnyTensor, number>(),
       note: (message: string) => {
         if (!notes.includes(message)) notes.push(message)
       },

@@ -83,7 +83,9 @@ export function rolesOf(graph: Graph, lookup: OperatorLookup): TensorInfo[] {
       name: constant.name,
       shape: constant.shape,
       role: constantNode ? 'constant' : role,
-      why: constantNode ? 'it comes from a Constant node, but the weights of this file are initializers' : why,
+      why: constantNode
+        ? 'it comes from a Constant node, but the weights of this file are initializers'
+        : why,
       uses: uses.map(({ operator, node, input }) => ({ operator, node, input })),
     }
   })

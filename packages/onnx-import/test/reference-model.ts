@@ -18,24 +18,37 @@ export interface Reference {
   readonly outputs: readonly { readonly name: string; readonly float64: string }[]
   readonly loss: { readonly labels: string; readonly value: number; readonly reduction?: string }
   readonly parameters: readonly ReferenceParameter[]
-  readonly not_parameters?: readonly { readonly name: string; readonly why: string }[]
+  readonly buffers?: readonly string[]
   readonly binary: {
     readonly tensors: Readonly<
-      Record<string, { readonly dtype: DType; readonly shape: readonly number[]; readonly offset: number; readonly bytes: number }>
+      Record<
+        string,
+        {
+          readonly dtype: DType
+          readonly shape: readonly number[]
+          readonly offset: number
+          readonly bytes: number
+        }
+      >
     >
   }
 }
 
 /** Folders of models, here or beside the repository; undefined where there are none. */
 export function modelFolder(name: string): string | undefined {
-  const roots = [new URL('../../../fixtures/onnx-models/', import.meta.url), shared('onnx-models'), shared('onnx-real')]
+  const roots = [
+    new URL('../../../fixtures/onnx-models/', import.meta.url),
+    shared('onnx-models'),
+    shared('onnx-real'),
+  ]
   return roots.map((root) => fileURLToPath(new URL(name, root))).find((path) => existsSync(path))
 }
 
 /** A folder of data beside the repository, or where BEYONDGRAD_SHARED says. */
 export function shared(name: string): URL {
   const given = process.env.BEYONDGRAD_SHARED
-  const root = given === undefined ? new URL('../../../../shared/', import.meta.url) : pathToFileURL(`${given}/`)
+  const root =
+    given === undefined ? new URL('../../../../shared/', import.meta.url) : pathToFileURL(`${given}/`)
   return new URL(`${name}/`, root)
 }
 
@@ -49,7 +62,10 @@ export function readReference(folder: string): {
   const bytes = readFileSync(`${folder}/reference.bin`)
   const array = (name: string): NDArray<DType> => {
     const { dtype, shape, offset, bytes: length } = reference.binary.tensors[name]!
-    const buffer = bytes.buffer.slice(bytes.byteOffset + offset, bytes.byteOffset + offset + length) as ArrayBuffer
+    const buffer = bytes.buffer.slice(
+      bytes.byteOffset + offset,
+      bytes.byteOffset + offset + length,
+    ) as ArrayBuffer
     return { dtype, shape, data: arrayOf(dtype, buffer) } as NDArray<DType>
   }
   return { reference, array, input: (name) => tensor(array(name) as NDArray) }

@@ -4,7 +4,6 @@ import {
   type AnyTensor,
   cast,
   clip,
-  constantOf,
   elu,
   leakyRelu,
   less,
@@ -135,7 +134,7 @@ function ofDirection(x: Tensor, direction: number): Tensor {
   return reshape(slice(x, 0, direction, direction + 1), x.shape.slice(1))
 }
 
-/** A state to begin with, [N, H]; one that the file holds for another batch size counts if all its rows are equal. */
+/** A state to begin with, [N, H]; zeros if there is none. */
 function initial(
   call: OperatorCall,
   input: number,
@@ -148,16 +147,7 @@ function initial(
   const batchFirst = call.attributes.int('layout', 0) === 1
   const state = ofDirection(batchFirst ? transpose(given, [1, 0, 2]) : given, direction)
   if (state.shape[0] === samples) return state
-  const known = call.contentIfKnown(input)
-  const same = known?.data.every((value) => value === known.data[0])
-  if (same !== true) {
-    call.fail(`input ${input} holds states for ${state.shape[0]} samples, but there are ${samples}`)
-  }
-  return constantOf(
-    new Float64Array(samples * hidden).fill(Number(known!.data[0])),
-    [samples, hidden],
-    'float32',
-  )
+  return call.fail(`input ${input} holds states for ${state.shape[0]} samples, but there are ${samples}`)
 }
 
 function unrolled(call: OperatorCall, kind: Kind): AnyTensor[] {
