@@ -32,6 +32,8 @@ export interface BuildContext {
   readonly problems: ImportProblem[]
   readonly functions: ReadonlyMap<string, FunctionProto>
   readonly external: ExternalFiles
+  /** All nodes, also in bodies, and also those that nothing depends on: what is not known is told of every one. */
+  readonly nodes: Node[]
   /** How many nodes there are so far: functions that call each other twice grow without end. */
   count: number
 }
@@ -111,6 +113,7 @@ function graphOf(proto: GraphProto, around: Surroundings, context: BuildContext)
     }
     keep(node.outputs[0] ?? '', 'constant', () => constantOfNode(node))
   }
+  for (const node of nodes) context.nodes.push(node)
   const inputs = proto.input.map((info) => valueInfo(info, rename)).filter(({ name }) => !constants.has(name))
   const outputs = proto.output.map((info) => valueInfo(info, rename))
   const defined = new Set([...constants.keys(), ...inputs.map(({ name }) => name)])

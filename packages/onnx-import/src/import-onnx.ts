@@ -60,10 +60,10 @@ export async function importOnnx<O extends ModelOutput = Tensor>(
   const functions = new Map(
     proto.functions.map((each) => [functionKey(each.domain, each.name, each.overload), each] as const),
   )
-  const context: BuildContext = { problems, functions, external, count: 0 }
+  const context: BuildContext = { problems, functions, external, nodes: [], count: 0 }
   const graph = buildGraph(proto.graph!, opsets, context)
   const lookup = operatorLookup(options.operators)
-  checkNodes(graph, lookup, problems)
+  checkNodes(context.nodes, lookup, problems)
   checkTypes(graph, problems)
   if (problems.length > 0) throw new OnnxImportError(file.name, problems)
   return assembled<O>(graph, lookup, notes, options)
@@ -98,17 +98,8 @@ function checkVersions(proto: ModelProto, opset: number, problems: ImportProblem
   }
 }
 
-/** Every node of a graph and of the bodies in it. */
-function* allNodes(graph: Graph): Generator<Node> {
-  for (const node of graph.nodes) {
-    yield node
-    for (const [, attribute] of node.attributes)
-      if (attribute.kind === 'graph') yield* allNodes(attribute.value)
-  }
-}
-
-function checkNodes(graph: Graph, lookup: OperatorLookup, problems: ImportProblem[]): void {
-  for (const node of allNodes(graph)) {
+function checkNodes(nodes: readonly Node[], lookup: OperatorLookup, problems: ImportProblem[]): void {
+  for (const node of nodes) {
     const version = lookup(node)
     let message: string | undefined
     try {
