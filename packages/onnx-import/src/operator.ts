@@ -43,6 +43,13 @@ export interface OnnxOperator extends Partial<Omit<OperatorVersion, 'build'>> {
   readonly build: OperatorVersion['build']
 }
 
+declare module '@beyondgrad/autograd' {
+  interface PluginParts {
+    /** Operators for `importOnnx`, as its option `operators` takes them. */
+    readonly onnxOperators?: readonly OnnxOperator[]
+  }
+}
+
 /** Runs a graph among a node's attributes, with values for its inputs. */
 export type RunBody = (graph: Graph, inputs: readonly (AnyTensor | undefined)[]) => AnyTensor[]
 
