@@ -52,7 +52,7 @@ interface Surroundings {
 
 /** Functions and bodies inside each other. */
 const deepest = 32
-const mostNodes = 2 ** 20
+const mostNodes = 2 ** 18
 
 const isStandard = (domain: string): boolean => domain === '' || domain === 'ai.onnx'
 
@@ -219,12 +219,7 @@ class Ascending {
 function nodesOf(proto: NodeProto, around: Surroundings, context: BuildContext): Node[] {
   const domain = plainDomain(proto.domain)
   const title = titleOf({ name: proto.name, operator: proto.opType, domain })
-  if (++context.count > mostNodes) {
-    if (context.count === mostNodes + 1) {
-      context.problems.push({ kind: 'graph', message: `there are more than ${mostNodes} nodes` })
-    }
-    return []
-  }
+  if (++context.count > mostNodes) throw new DataError(`there are more than ${mostNodes} nodes`)
   const attributes = new Map<string, Attribute>()
   for (const each of proto.attribute) {
     try {

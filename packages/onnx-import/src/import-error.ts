@@ -40,7 +40,9 @@ function summary(file: string, problems: readonly ImportProblem[]): string {
       continue
     }
     const group = `${problem.domain ?? ''}\n${problem.operator}\n${problem.message}`
-    groups.set(group, [...(groups.get(group) ?? []), problem])
+    const members = groups.get(group)
+    if (members === undefined) groups.set(group, [problem])
+    else members.push(problem)
   }
   const operators = [...groups.values()].map((group) => {
     const [{ operator, domain, opset, message }] = group as [ImportProblem]

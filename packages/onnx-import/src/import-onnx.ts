@@ -61,12 +61,27 @@ export async function importOnnx<O extends ModelOutput = Tensor>(
     proto.functions.map((each) => [functionKey(each.domain, each.name, each.overload), each] as const),
   )
   const context: BuildContext = { problems, functions, external, nodes: [], count: 0 }
-  const graph = buildGraph(proto.graph!, opsets, context)
+  const graph = built(proto, opsets, context, file.name)
   const lookup = operatorLookup(options.operators)
   checkNodes(context.nodes, lookup, problems)
   checkTypes(graph, problems)
   if (problems.length > 0) throw new OnnxImportError(file.name, problems)
   return assembled<O>(graph, lookup, notes, options)
+}
+
+/** The graph; what makes it impossible to go on is a problem like the others. */
+function built(
+  proto: ModelProto,
+  opsets: ReadonlyMap<string, number>,
+  context: BuildContext,
+  file: string,
+): Graph {
+  try {
+    return buildGraph(proto.graph!, opsets, context)
+  } catch (error) {
+    const problem: ImportProblem = { kind: 'graph', message: reasonOf(error) }
+    throw new OnnxImportError(file, [...context.problems, problem], { cause: error })
+  }
 }
 
 function parsed(bytes: Uint8Array, file: string): ModelProto {

@@ -50,7 +50,10 @@ export function rolesOf(graph: Graph, lookup: OperatorLookup): TensorInfo[] {
     for (const [name, constant] of of.constants) constants.set(name, constant)
     for (const node of of.nodes) {
       node.inputs.forEach((name, input) => {
-        if (name !== '') users.set(name, [...(users.get(name) ?? []), { node, input }])
+        if (name === '') return
+        const known = users.get(name)
+        if (known === undefined) users.set(name, [{ node, input }])
+        else known.push({ node, input })
       })
       for (const [, attribute] of node.attributes) if (attribute.kind === 'graph') visit(attribute.value)
     }

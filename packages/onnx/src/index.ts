@@ -16,7 +16,7 @@ export {
   type NodeOptions,
   type NodeOutputs,
 } from './model-builder.ts'
-export { parseModel } from './read-model.ts'
+export { formatModel, parseModel } from './read-model.ts'
 export {
   dtypeOfElements,
   elementTypeName,

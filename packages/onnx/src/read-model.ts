@@ -1,6 +1,6 @@
-/** @file From the bytes of an ONNX file to its message; nothing in it is checked yet beyond the encoding. */
+/** @file From the bytes of an ONNX file to its message, and back; nothing in it is checked yet beyond the encoding. */
 
-import { fromBinary } from '@bufbuild/protobuf'
+import { fromBinary, toBinary } from '@bufbuild/protobuf'
 import { DataError } from '@beyondgrad/tensor'
 import { ModelProtoSchema, type ModelProto } from './proto/onnx_pb.ts'
 
@@ -21,6 +21,11 @@ export function parseModel(bytes: Uint8Array, file = 'the file'): ModelProto {
     throw new DataError(`parseModel: ${size} has no graph: check that it is an ONNX model and complete`)
   }
   return model
+}
+
+/** The bytes of a message, as `parseModel` reads them. */
+export function formatModel(model: ModelProto): Uint8Array {
+  return toBinary(ModelProtoSchema, model)
 }
 
 /** What files that people take for models start with, from which byte on, and what to do about it. */
