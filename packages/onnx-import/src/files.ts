@@ -1,6 +1,4 @@
 /** @file Where a model comes from: bytes, a path, or an address; and the files beside it that its tensors are in. */
-import type * as fs from 'node:fs/promises'
-import type * as paths from 'node:path'
 import {
   externalLocation,
   type ExternalFiles,
@@ -22,10 +20,19 @@ export interface LoadedFile {
   readonly beside: (location: string) => Promise<Uint8Array>
 }
 
+/** What is used of Node's modules. */
 interface NodeModules {
-  readonly 'node:fs/promises': typeof fs
-  readonly 'node:path': typeof paths
-  readonly 'node:url': { fileURLToPath(url: URL): string }
+  readonly 'node:fs/promises': {
+    readonly readFile: (path: string, options: { signal: AbortSignal | undefined }) => Promise<Uint8Array>
+    readonly realpath: (path: string) => Promise<string>
+  }
+  readonly 'node:path': {
+    readonly dirname: (path: string) => string
+    readonly join: (...parts: string[]) => string
+    readonly relative: (from: string, to: string) => string
+    readonly isAbsolute: (path: string) => boolean
+  }
+  readonly 'node:url': { readonly fileURLToPath: (url: URL) => string }
 }
 
 /** A module of Node's. Not an import: bundlers for browsers would stumble over it, though nobody calls this there. */

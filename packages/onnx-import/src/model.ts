@@ -152,7 +152,7 @@ export function modelOf<O extends ModelOutput>(parts: ModelParts): ImportedModel
     }),
   }
   Object.defineProperty(model, 'name', { value: graph.name })
-  return Object.assign(model, members) as ImportedModel<O>
+  return Object.assign(model, members)
 }
 
 function operatorsOf(graph: Graph): Set<string> {
@@ -272,7 +272,7 @@ function wrong(
 }
 
 /** `[N, 3, ?]`. */
-export function formatDimensions(shape: readonly Dimension[] | undefined): string {
+function formatDimensions(shape: readonly Dimension[] | undefined): string {
   return shape === undefined ? '[any shape]' : `[${shape.map((size) => size ?? '?').join(', ')}]`
 }
 

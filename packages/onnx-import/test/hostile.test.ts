@@ -71,7 +71,7 @@ describe('a graph', () => {
       model.graph!.output[0]!.name = b.output[0] = 'hasOwnProperty'
     })
     const model = await importOnnx(odd)
-    expect(await evaluate(model({ toString: tensor([-1, 2]) } as unknown as Tensor))).toMatchObject({
+    expect(await evaluate(model({ toString: tensor([-1, 2]) }))).toMatchObject({
       data: Float64Array.of(1, 2),
     })
     expect(model.cut('__proto__')(tensor([1])).shape).toEqual([1])
@@ -123,7 +123,7 @@ describe('functions of a model', () => {
           ...template!.opsetImport[0]!,
           ...o,
         }))
-        model.functions.push({ ...template!, ...each, node, opsetImport } as typeof template & object)
+        model.functions.push({ ...template!, ...each, node, opsetImport })
       }
     })
 

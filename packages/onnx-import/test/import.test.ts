@@ -212,7 +212,7 @@ describe('the option operators', () => {
 
   it('comes before what is here, and minds versions', async () => {
     const relu: OnnxOperator = { name: 'Tanh', since: 13, until: 17, build: (call) => mul(call.float(0), 0) }
-    expect((await importOnnx(network(), { operators: [relu] }))(x()).read()).resolves.toMatchObject({
+    await expect((await importOnnx(network(), { operators: [relu] }))(x()).read()).resolves.toMatchObject({
       data: new Float64Array(6),
     })
     const message = await importOnnx(file(), { operators: [{ ...scale, until: 2 }] }).catch(

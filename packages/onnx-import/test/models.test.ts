@@ -55,7 +55,7 @@ function samplesOf(array: NDArray<DType>, positions: readonly number[]): NDArray
   positions.forEach((position, i) => {
     for (let k = 0; k < size; k++) data[i * size + k] = array.data[position * size + k]!
   })
-  return { ...array, shape: [positions.length, ...array.shape.slice(1)], data } as NDArray<DType>
+  return { ...array, shape: [positions.length, ...array.shape.slice(1)], data }
 }
 
 describe('at another batch size', () => {

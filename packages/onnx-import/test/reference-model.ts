@@ -65,8 +65,8 @@ export function readReference(folder: string): {
     const buffer = bytes.buffer.slice(
       bytes.byteOffset + offset,
       bytes.byteOffset + offset + length,
-    ) as ArrayBuffer
-    return { dtype, shape, data: arrayOf(dtype, buffer) } as NDArray<DType>
+    )
+    return { dtype, shape, data: arrayOf(dtype, buffer) }
   }
   return { reference, array, input: (name) => tensor(array(name) as NDArray) }
 }

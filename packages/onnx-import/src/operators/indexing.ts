@@ -15,7 +15,6 @@ import {
   scatterND,
   type ScatterReduction,
   slice,
-  type Tensor,
   topK,
   where,
   expand,

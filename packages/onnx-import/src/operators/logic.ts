@@ -71,7 +71,7 @@ function castType(node: Node): number {
 }
 
 /** All floats are computed in the engine's float. */
-export function castTo(x: AnyTensor, type: number): AnyTensor {
+function castTo(x: AnyTensor, type: number): AnyTensor {
   const dtype = dtypeOfElements(type)!
   const target = dtype === 'float64' ? 'float32' : dtype
   const bits = narrow[type]

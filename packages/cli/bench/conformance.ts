@@ -3,18 +3,10 @@
  * [--engine reference|onnxruntime] [--only TEXT] [--suite NAME] [--tier N] [--verbose]`.
  */
 import { onnxruntime } from '@beyondgrad/engine-onnxruntime'
+import { type ConformanceResult, runConformanceCase } from '@beyondgrad/onnx-import'
 import { type Engine, referenceEngine } from '@beyondgrad/tensor'
-import { existsSync, readFileSync } from 'node:fs'
-import { join } from 'node:path'
 import { parseArgs } from 'node:util'
-import { type ConformanceCase, type ConformanceResult, runConformanceCase } from '../src/index.ts'
-
-interface ManifestCase {
-  readonly suite: string
-  readonly case: string
-  readonly op: string
-  readonly tier: number
-}
+import { listedCases, readCase } from '../src/conformance-cases.ts'
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,
@@ -29,26 +21,6 @@ const { values, positionals } = parseArgs({
 const [folder = '../shared/onnx-conformance'] = positionals
 const engine: Engine =
   values.engine === 'onnxruntime' ? onnxruntime() : referenceEngine({ warn: () => undefined })
-const { cases } = JSON.parse(readFileSync(join(folder, 'manifest.json'), 'utf8')) as { cases: ManifestCase[] }
-
-function read({ suite, case: name }: ManifestCase): ConformanceCase {
-  const at = join(folder, suite, name)
-  const list = (kind: string): Buffer[] => {
-    const files: Buffer[] = []
-    for (let i = 0; ; i++) {
-      const file = join(at, 'test_data_set_0', `${kind}_${i}.pb`)
-      if (!existsSync(file)) return files
-      files.push(readFileSync(file))
-    }
-  }
-  return {
-    name: `${suite}/${name}`,
-    model: { path: join(at, 'model.onnx') },
-    inputs: list('input'),
-    outputs: list('output'),
-  }
-}
-
 type Counts = Record<ConformanceResult['status'], number>
 const byOperator = new Map<string, Counts>()
 const byTier = new Map<string, Counts>()
@@ -58,12 +30,12 @@ const count = (map: Map<string, Counts>, key: string, status: ConformanceResult[
   map.set(key, counts)
 }
 
-for (const each of cases) {
+for (const each of listedCases(folder)) {
   if (values.only !== undefined && !`${each.op} ${each.case}`.includes(values.only)) continue
   if (values.suite !== undefined ? each.suite !== values.suite : each.suite === 'light') continue
   if (values.tier !== undefined && String(each.tier) !== values.tier) continue
   const wide = each.case.includes('densenet')
-  const result = await runConformanceCase(read(each), { engine, rtol: wide ? 2e-3 : 1e-3 })
+  const result = await runConformanceCase(readCase(folder, each), { engine, rtol: wide ? 2e-3 : 1e-3 })
   count(byOperator, each.op, result.status)
   count(byTier, `tier ${each.tier}, ${each.suite}`, result.status)
   count(byTier, `tier ${each.tier}`, result.status)
