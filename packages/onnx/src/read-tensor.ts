@@ -178,7 +178,7 @@ export function readTensor(proto: TensorProto, options: ReadTensorOptions = {}):
   const shape = shapeOf(where, proto.dims)
   const size = sizeOf(shape)
   const signed = (data: HostArray): HostArray => {
-    if (type === Type.UINT64) demandSigned(where, data as BigInt64Array)
+    if (elementType === 'uint64') demandSigned(where, data as BigInt64Array)
     return data
   }
   const result = (data: HostArray): StoredTensor => ({

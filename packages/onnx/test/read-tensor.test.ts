@@ -97,7 +97,7 @@ describe('readTensor', () => {
     expect(data[0x03ff]).toBe(1023 * 2 ** -24)
     expect(data[0x7bff]).toBe(65504)
     // Finite numbers grow with their bits.
-    for (let i = 1; i < 0x7c00; i++) expect(data[i]!).toBeGreaterThan(data[i - 1]! as number)
+    for (let i = 1; i < 0x7c00; i++) expect(data[i]!).toBeGreaterThan(data[i - 1]!)
   })
 
   it('refuses types that have nothing to become, by name', () => {
