@@ -27,6 +27,7 @@ import {
 } from './graph.ts'
 import { type ImportProblem, reasonOf } from './import-error.ts'
 import { type Attribute, NodeAttributes } from './node-attributes.ts'
+import { type Report, sorted } from './sort-nodes.ts'
 
 export interface BuildContext {
   readonly problems: ImportProblem[]
@@ -86,7 +87,7 @@ export function buildGraph(
 function graphOf(proto: GraphProto, around: Surroundings, context: BuildContext): Graph {
   const { rename } = around
   const constants = new Map<string, StoredConstant>()
-  const problem = (kind: ImportProblem['kind'], message: string, more: Partial<ImportProblem> = {}): void => {
+  const problem: Report = (kind, message, more = {}) => {
     context.problems.push({ kind, message, ...more })
   }
   const keep = (name: string, origin: StoredConstant['origin'], read: () => StoredTensor): void => {
@@ -128,91 +129,14 @@ function graphOf(proto: GraphProto, around: Surroundings, context: BuildContext)
       defined.add(name)
     }
   }
-  const sorted = sort(nodes, defined, around.depth === 0, problem)
+  const ordered = sorted(nodes, defined, around.depth === 0, problem)
   if (around.depth === 0) {
     for (const { name } of outputs) {
       if (!defined.has(name)) problem('graph', `nothing makes the output "${name}"`, { tensor: name })
     }
   }
   const wanted = outputs.map(({ name }) => name)
-  return { name: proto.name, inputs, outputs, constants, nodes: nodesBefore(sorted, wanted) }
-}
-
-type Report = (kind: ImportProblem['kind'], message: string, more?: Partial<ImportProblem>) => void
-
-/** Nodes after what they use, else in the order of the file. Names that are not defined here come from outside of a body. */
-function sort(nodes: readonly Node[], defined: ReadonlySet<string>, closed: boolean, report: Report): Node[] {
-  const maker = new Map<string, number>()
-  nodes.forEach((node, i) => node.outputs.forEach((name) => name !== '' && maker.set(name, i)))
-  const missing = new Array<number>(nodes.length).fill(0)
-  const users = nodes.map((): number[] => [])
-  nodes.forEach((node, i) => {
-    for (const name of new Set(uses(node))) {
-      const from = maker.get(name)
-      if (from !== undefined) {
-        users[from]!.push(i)
-        missing[i]!++
-      } else if (closed && name !== '' && !defined.has(name)) {
-        report('graph', `${titleOf(node)} uses "${name}", which nothing makes`, {
-          node: node.name,
-          tensor: name,
-        })
-      }
-    }
-  })
-  // A file in order stays as it is: the first node that can run comes next.
-  const ready = new Ascending()
-  missing.forEach((count, i) => count === 0 && ready.push(i))
-  const sorted: Node[] = []
-  for (let next = ready.pop(); next !== undefined; next = ready.pop()) {
-    sorted.push(nodes[next]!)
-    for (const user of users[next]!) if (--missing[user]! === 0) ready.push(user)
-  }
-  if (sorted.length < nodes.length) {
-    const stuck = nodes.filter((_, i) => missing[i]! > 0)
-    report(
-      'graph',
-      `${titleOf(stuck[0]!)} is one of ${stuck.length} nodes that wait for each other in a circle`,
-      {
-        node: stuck[0]!.name,
-      },
-    )
-  }
-  return sorted
-}
-
-/** A heap of numbers, the smallest first. */
-class Ascending {
-  private readonly heap: number[] = []
-
-  push(value: number): void {
-    const { heap } = this
-    let at = heap.push(value) - 1
-    while (at > 0) {
-      const parent = (at - 1) >> 1
-      if (heap[parent]! <= value) break
-      heap[at] = heap[parent]!
-      at = parent
-    }
-    heap[at] = value
-  }
-  pop(): number | undefined {
-    const { heap } = this
-    const first = heap[0]
-    const last = heap.pop()
-    if (last === undefined || heap.length === 0) return first
-    let at = 0
-    for (;;) {
-      let child = 2 * at + 1
-      if (child >= heap.length) break
-      if (child + 1 < heap.length && heap[child + 1]! < heap[child]!) child++
-      if (heap[child]! >= last) break
-      heap[at] = heap[child]!
-      at = child
-    }
-    heap[at] = last
-    return first
-  }
+  return { name: proto.name, inputs, outputs, constants, nodes: nodesBefore(ordered, wanted) }
 }
 
 /** A node, or those of the function that it calls. */

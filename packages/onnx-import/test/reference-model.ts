@@ -62,10 +62,7 @@ export function readReference(folder: string): {
   const bytes = readFileSync(`${folder}/reference.bin`)
   const array = (name: string): NDArray<DType> => {
     const { dtype, shape, offset, bytes: length } = reference.binary.tensors[name]!
-    const buffer = bytes.buffer.slice(
-      bytes.byteOffset + offset,
-      bytes.byteOffset + offset + length,
-    )
+    const buffer = bytes.buffer.slice(bytes.byteOffset + offset, bytes.byteOffset + offset + length)
     return { dtype, shape, data: arrayOf(dtype, buffer) }
   }
   return { reference, array, input: (name) => tensor(array(name) as NDArray) }
