@@ -9,7 +9,17 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 
 const root = join(import.meta.dirname, '..')
-const packages = ['tensor', 'autograd', 'nn', 'backpack', 'engine-onnxruntime', 'io', 'onnx', 'testing']
+const packages = [
+  'tensor',
+  'autograd',
+  'nn',
+  'backpack',
+  'engine-onnxruntime',
+  'io',
+  'onnx',
+  'onnx-import',
+  'testing',
+]
 const docs = [
   'write-an-extension',
   'write-a-layer',

@@ -9,6 +9,7 @@ export {
 export { assumeBatchAxis } from './assume-batch-axis.ts'
 export type { Bending, BlockProduct } from './block-product.ts'
 export { backward, type BackwardOptions } from './backward.ts'
+export * from './buffer.ts'
 export type { ColumnChunk, Columns } from './columns.ts'
 export * as contraction from './contraction.ts'
 export type { Contribution } from './contribution.ts'

@@ -1,8 +1,7 @@
 /** @file Modules of one's own: named parts, and a function of them. */
-import { type Module, type Parameter, parameterMap } from '@beyondgrad/autograd'
+import { type Buffer, bufferMap, type Module, type Parameter, parameterMap } from '@beyondgrad/autograd'
 import { type AnyTensor, BeyondgradError, type Tensor } from '@beyondgrad/tensor'
-import type { Buffer } from './buffer.ts'
-import { type AnyModule, bufferMap, buffersOf, isModule, underNames } from './module.ts'
+import { type AnyModule, buffersOf, isModule, underNames } from './module.ts'
 import type { TrainingPass } from './training-pass.ts'
 
 /** What a module is made of: modules, parameters and buffers, in lists and objects of any depth. */

@@ -1,5 +1,5 @@
 /** @file Layers, initial weights, losses, optimisers, schedules, state, data loading and the compiled training step. */
-export { type Buffer, buffer, type BufferMap } from './buffer.ts'
+export { type Buffer, buffer, type BufferMap } from '@beyondgrad/autograd'
 export * from './data.ts'
 export * from './define-module.ts'
 export {

@@ -1,7 +1,14 @@
 /** @file Modules: functions of tensors that carry their parameters, their buffers and what they do in training. */
-import { type Module, type Parameter, type ParameterMap, parameterMap } from '@beyondgrad/autograd'
-import { BeyondgradError, namedMap, type Tensor } from '@beyondgrad/tensor'
-import type { Buffer, BufferMap } from './buffer.ts'
+import {
+  type Buffer,
+  type BufferMap,
+  bufferMap,
+  type Module,
+  type Parameter,
+  type ParameterMap,
+  parameterMap,
+} from '@beyondgrad/autograd'
+import { BeyondgradError, type Tensor } from '@beyondgrad/tensor'
 import type { TrainingPass } from './training-pass.ts'
 
 /** A module that has state, or computes in another way while it trains. */
@@ -41,10 +48,6 @@ export function layerOf<I extends readonly unknown[], O>(definition: LayerDefini
     buffers: bufferMap(buffers),
     inTraining,
   })
-}
-
-export function bufferMap(buffers: Iterable<Buffer>): BufferMap {
-  return namedMap([...buffers].map((b) => [b, b] as const))
 }
 
 /** What a module brings beyond a function and parameters. */

@@ -1,5 +1,5 @@
 /** @file What there is to save of modules and optimisers, as named arrays, and how it comes back. */
-import type { Parameter, ParameterMap } from '@beyondgrad/autograd'
+import type { BufferMap, Parameter, ParameterMap } from '@beyondgrad/autograd'
 import {
   type Cell,
   DataError,
@@ -9,7 +9,6 @@ import {
   type NDArray,
   sameShape,
 } from '@beyondgrad/tensor'
-import type { BufferMap } from './buffer.ts'
 import { buffersOf } from './module.ts'
 
 /** Something with state: a module (its parameters and buffers) or an optimiser (what it remembers, not its parameters). */

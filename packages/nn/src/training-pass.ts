@@ -2,9 +2,8 @@
  * @file One forward computation in training mode. A module is a function, and its mode is not a flag inside of it: calling it
  * evaluates, and a training pass gives the view of it that trains. So both can be in one expression, and nothing is global.
  */
-import type { Module } from '@beyondgrad/autograd'
+import type { Buffer, Module } from '@beyondgrad/autograd'
 import { type AnyTensor, type Cell, type Updates, updates } from '@beyondgrad/tensor'
-import type { Buffer } from './buffer.ts'
 import { layerParts } from './module.ts'
 
 /** What layers do beyond computing while they train: draw random masks, and keep statistics. */

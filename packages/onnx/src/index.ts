@@ -16,7 +16,28 @@ export {
   type NodeOptions,
   type NodeOutputs,
 } from './model-builder.ts'
-export { parseModel } from './read-model.ts'
+export { formatModel, parseModel } from './read-model.ts'
+export {
+  dtypeOfElements,
+  elementTypeName,
+  externalLocation,
+  type ExternalFiles,
+  parseTensor,
+  readSparseTensor,
+  readTensor,
+  type ReadTensorOptions,
+  type StoredTensor,
+} from './read-tensor.ts'
 export type { TensorData } from './tensor-proto.ts'
-export type { GraphProto, ModelProto } from './proto/onnx_pb.ts'
+export type {
+  AttributeProto,
+  FunctionProto,
+  GraphProto,
+  ModelProto,
+  NodeProto,
+  SparseTensorProto,
+  TensorProto,
+  TypeProto,
+  ValueInfoProto,
+} from './proto/onnx_pb.ts'
 export { toOnnx, type OnnxFile, type ToOnnxOptions } from './lower/to-onnx.ts'

@@ -116,11 +116,11 @@ function bit(where: string): (value: number | bigint) => number {
   }
 }
 
-function isLittleEndian(): boolean {
+export function isLittleEndian(): boolean {
   return new Uint8Array(new Uint16Array([1]).buffer)[0] === 1
 }
 
-function swapped(bytes: Uint8Array, width: number): Uint8Array {
+export function swapped(bytes: Uint8Array, width: number): Uint8Array {
   const result = bytes.slice()
   for (let start = 0; start < result.length; start += width) result.subarray(start, start + width).reverse()
   return result

@@ -2,9 +2,8 @@
  * @file Batch normalisation (Ioffe & Szegedy 2015). In evaluation it is a fixed affine map, and everything works sample by
  * sample. In training samples meet in the statistics: there is a gradient, and quantities of single samples are refused.
  */
-import type { Module } from '@beyondgrad/autograd'
+import { buffer, type Module } from '@beyondgrad/autograd'
 import { add, cast, reciprocal, ShapeError, sizeOf, sqrt, type Tensor } from '@beyondgrad/tensor'
-import { buffer } from '../buffer.ts'
 import { layerOf } from '../module.ts'
 import type { TrainingPass } from '../training-pass.ts'
 import { affineOf, byChannel, demandChannels, scaleAndShift, standardized } from './normalization.ts'

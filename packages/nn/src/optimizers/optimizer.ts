@@ -1,5 +1,13 @@
 /** @file What optimisers share: the rate, the count of steps, state that is saved, and the limit on the gradient. */
-import type { Optimizer, Parameter, ParameterMap } from '@beyondgrad/autograd'
+import {
+  type Buffer,
+  buffer,
+  type BufferMap,
+  bufferMap,
+  type Optimizer,
+  type Parameter,
+  type ParameterMap,
+} from '@beyondgrad/autograd'
 import {
   type AnyTensor,
   BeyondgradError,
@@ -12,8 +20,6 @@ import {
   type Updates,
   updates,
 } from '@beyondgrad/tensor'
-import { type Buffer, buffer, type BufferMap } from '../buffer.ts'
-import { bufferMap } from '../module.ts'
 import type { Schedule } from '../schedules.ts'
 
 /** What every optimiser can be told. */

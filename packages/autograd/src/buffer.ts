@@ -6,6 +6,7 @@ import {
   cellTensor,
   type DType,
   type NamedMap,
+  namedMap,
   type NDArray,
 } from '@beyondgrad/tensor'
 
@@ -57,4 +58,9 @@ class NamedBuffer implements Buffer {
 /** A buffer that starts with `initial`, which is taken over. */
 export function buffer(name: string, initial: NDArray<DType>): Buffer {
   return new NamedBuffer(name, cell(name, initial, { trainable: false }))
+}
+
+/** Buffers by their names, which must differ. */
+export function bufferMap(buffers: Iterable<Buffer>): BufferMap {
+  return namedMap([...buffers].map((b) => [b, b] as const))
 }
