@@ -3,18 +3,22 @@ import {
   BeyondgradError,
   concat,
   formatShape,
+  gatherAt,
   guard,
+  matmul,
   mul,
   placeholder,
   reshape,
   type Shape,
   sizeOf,
+  slice,
   square,
   sum,
   type Tensor,
   zeros,
 } from '@beyondgrad/tensor'
 import type { DiagonalPart } from './boundary.ts'
+import { columnGram, weightedTotal } from './column-gram.ts'
 import * as contraction from './contraction.ts'
 import { vjp } from './derivative.ts'
 import * as indexed from './indexed-contraction.ts'
@@ -75,6 +79,15 @@ export interface Columns {
    * batch, and so do the draws. Throws `value` for an index that is none.
    */
   ofSamples(indices: readonly number[]): Columns
+  /**
+   * ⟨√w P[v, n], √w' P[v', n']⟩ for every pair of columns, in the order of `materialize`: [V·N, V·N]. Throws as that does; the
+   * columns are written out only where nothing better is known.
+   */
+  gram(): Tensor
+  /** Σ over columns and samples of weights · √w P, as [...parameter.shape]; weights [V, N]. Throws as `materialize`. */
+  weightedSum(weights: Tensor): Tensor
+  /** ⟨√w P, vector⟩ for every column and sample, [V, N]; vector [...parameter.shape]. Throws as `materialize`. */
+  dot(vector: Tensor): Tensor
   /** The block as a Kronecker product, or exactly where it is that of a bias or a scale. Throws `unsupported` as `materialize`. */
   kroneckerFactors(mode: KroneckerMode, inputs?: InputMoments): KroneckerFactors
   /**
@@ -153,6 +166,34 @@ export function columnsOf(
         { name, shape },
       )
     },
+    gram: () => {
+      demandColumns('gram', true)
+      if (chunks.length === 0) return zeros([0, 0])
+      const [{ weight }] = chunks as readonly [WeightedUse]
+      // What all have in common is multiplied in at the end.
+      const isOne = chunks.every((chunk) => chunk.weight === weight)
+      const roots = chunks.map(({ uses, weight: own }) => ({ uses, root: isOne ? undefined : root(own) }))
+      const products = columnGram(roots, samples)
+      return isOne ? mul(products, square(root(weight))) : products
+    },
+    weightedSum: (weights) => {
+      demandColumns('weightedSum', true)
+      if (chunks.length === 0) return zeros(shape)
+      return sumOf(
+        eachSpan(chunks).map(({ chunk, from, to }) => {
+          const own = slice(weights, 0, from, to)
+          return mul(sumOf(chunk.uses.map((use) => weightedUse(use, own))), root(chunk.weight))
+        }),
+      )
+    },
+    dot: (vector) => {
+      demandColumns('dot', true)
+      if (chunks.length === 0) return zeros([0, samples])
+      return concat(
+        chunks.map(({ uses, weight }) => mul(sumOf(uses.map((use) => dotUse(use, vector))), root(weight))),
+        0,
+      )
+    },
     chunks: () => {
       demandColumns('chunks', false)
       return single().map(({ use, weight }) => columnChunk(use, weight))
@@ -208,6 +249,45 @@ function layoutShape(factors: Factors): Shape {
     case 'direct':
       return factors.perSample.shape.slice(2)
   }
+}
+
+/** Which of all columns each chunk has. */
+function eachSpan(
+  chunks: readonly WeightedUse[],
+): { readonly chunk: WeightedUse; readonly from: number; readonly to: number }[] {
+  let from = 0
+  return chunks.map((chunk) => {
+    const to = from + chunk.columns
+    const span = { chunk, from, to }
+    from = to
+    return span
+  })
+}
+
+/** Σ over columns and samples of weights · P: [...parameter.shape]. */
+function weightedUse(use: Use, weights: Tensor): Tensor {
+  const { factors } = use
+  const total = (x: Tensor): Tensor => weightedTotal(x, weights)
+  switch (factors.kind) {
+    case 'outer':
+      return use.place(contraction.total(total(factors.cotangent), factors.input), 0)
+    case 'indexed':
+      return use.place(indexed.total(total(factors.cotangent), factors), 0)
+    case 'direct':
+      return use.place(sum(total(factors.perSample), [0]), 0)
+  }
+}
+
+/** ⟨P, vector⟩: [V, N]. */
+function dotUse(use: Use, vector: Tensor): Tensor {
+  const { factors } = use
+  const entries = (x: Tensor): Tensor => sum(x, [...x.shape.keys()].slice(2))
+  if (factors.kind === 'direct' || use.lay === undefined) {
+    return entries(mul(use.place(perSampleOf(factors), 2), vector))
+  }
+  const laid = use.lay(vector)
+  if (factors.kind === 'indexed') return entries(mul(factors.cotangent, gatherAt(laid, factors.indices, 0)))
+  return entries(mul(factors.cotangent, matmul(laid, factors.input)))
 }
 
 /** √w; there is none of a negative scale. */

@@ -1,0 +1,94 @@
+/** @file What columns offer, by every method, next to the same from the columns written out. */
+import {
+  backward,
+  type Columns,
+  crossEntropy,
+  defineExtension,
+  type Extension,
+  ggnFlow,
+  type ParameterMap,
+} from '@beyondgrad/autograd'
+import {
+  evaluate,
+  matmul,
+  mul,
+  referenceEngine,
+  reshape,
+  sum,
+  type Tensor,
+  transposeLast,
+} from '@beyondgrad/tensor'
+import { onnxruntime } from '@beyondgrad/engine-onnxruntime'
+import { Conv2d, Flatten, Linear, Sequential, Tanh } from '@beyondgrad/nn'
+import { describe, expect, it } from 'vitest'
+import { data, labels } from './network.ts'
+import { networks } from './networks.ts'
+
+const engine = referenceEngine()
+
+function methods(contribution: Columns, shape: readonly number[]): Record<string, readonly [Tensor, Tensor]> {
+  const all = contribution.materialize()
+  const [columns, samples] = all.shape as [number, number]
+  const rows = reshape(all, [columns * samples, -1])
+  const vector = data('vector', shape)
+  const weights = data('weights', [columns, samples])
+  const each = reshape(weights, [columns, samples, ...shape.map(() => 1)])
+  return {
+    gram: [contribution.gram(), matmul(rows, transposeLast(rows))],
+    weightedSum: [contribution.weightedSum(weights), sum(mul(all, each), [0, 1])],
+    dot: [contribution.dot(vector), sum(mul(all, vector), [...all.shape.keys()].slice(2))],
+    squaredNorms: [contribution.squaredNorms(), sum(rows.square().reshape([columns, samples, -1]), [0, 2])],
+    sampleSquares: [contribution.sampleSquares(), sum(all.square(), [0])],
+  }
+}
+
+const both = (
+  samples: 'exact' | number,
+): Extension<ParameterMap<Record<string, readonly [Tensor, Tensor]>>> =>
+  defineExtension({
+    name: 'both',
+    flow: ggnFlow({ samples }),
+    parameter: ({ contribution, parameter }) => methods(contribution, parameter.shape),
+  })
+
+describe.each(networks.filter(({ indefinite }) => !indefinite))('$name', ({ problem }) => {
+  it.each([
+    { how: 'in one piece', memory: 2 ** 25, batch: 3 },
+    { how: 'column by column', memory: 1, batch: 2 },
+  ])('$how', async ({ memory, batch }) => {
+    const { model, loss, inputs, targets } = problem(batch)
+    const whole = loss(model(inputs), targets)
+    for (const samples of ['exact', 2] as const) {
+      const { result } = await evaluate(backward(whole, { result: both(samples) }, { memory }), { engine })
+      for (const [{ name }, found] of result) {
+        for (const [method, [ours, written]] of Object.entries(found)) {
+          expect(ours.shape, `${method} of ${name}`).toEqual(written.shape)
+          const scale = Math.max(1e-9, ...written.data.map(Math.abs))
+          ours.data.forEach((x, i) =>
+            expect(Math.abs(x - written.data[i]!) / scale, `${method} of ${name}, ${i}`).toBeLessThan(1e-10),
+          )
+        }
+      }
+    }
+  })
+})
+
+it('many columns: blocks above the diagonal, a few outputs at a time', async () => {
+  const model = Sequential(Conv2d(32, 8, 3, { seed: 1 }), Tanh(), Flatten(), Linear(32, 10, { seed: 2 }))
+  const whole = crossEntropy(model(data('x', [200, 32, 4, 4])), labels(200, 10))
+  const products = defineExtension({
+    name: 'gram',
+    flow: ggnFlow(),
+    parameter: ({ contribution }) => {
+      const rows = reshape(contribution.materialize(), [9 * 200, -1])
+      return { ours: contribution.gram(), written: matmul(rows, transposeLast(rows)) }
+    },
+  })
+  const { result } = await evaluate(backward(whole, { result: products }), { engine: onnxruntime() })
+  for (const [{ name }, { ours, written }] of result) {
+    const scale = written.data.reduce((a, b) => Math.max(a, b))
+    let worst = 0
+    ours.data.forEach((x, i) => (worst = Math.max(worst, Math.abs(x - written.data[i]!))))
+    expect(worst / scale, name).toBeLessThan(1e-5)
+  }
+})
