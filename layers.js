@@ -26,7 +26,7 @@ const packages = Object.keys(mayDependOn)
 const tops = ['cli', 'app', 'example']
 
 /** What tests may use beyond their package's own row. */
-const testAids = ['testing', 'nn', 'backpack', 'engine-onnxruntime', 'engine-tfjs', 'io']
+const testAids = ['testing', 'nn', 'backpack', 'onnx-import', 'engine-onnxruntime', 'engine-tfjs', 'io']
 
 /** @param {string} name @returns {string[]} */
 const below = (name) => (mayDependOn[name] ?? []).flatMap((lower) => [lower, ...below(lower)])

@@ -18,6 +18,7 @@ const packages = [
   'io',
   'onnx',
   'onnx-import',
+  'vivit',
   'testing',
 ]
 const docs = [

@@ -28,10 +28,9 @@ import {
   tensor,
   type Tensor,
 } from '@beyondgrad/tensor'
-import { checkMerge } from '@beyondgrad/testing'
+import { checkMerge, watchedEngine } from '@beyondgrad/testing'
 import fc from 'fast-check'
 import { describe, expect, expectTypeOf, it } from 'vitest'
-import { watchedEngine } from '../../nn/test/watched-engine.ts'
 import {
   BatchDiagGGN,
   BatchDiagGGNMC,

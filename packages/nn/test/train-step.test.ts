@@ -19,7 +19,7 @@ import {
   Tanh,
   trainStep,
 } from '../src/index.ts'
-import { watchedEngine } from './watched-engine.ts'
+import { watchedEngine } from '@beyondgrad/testing'
 
 const batch = (k: number): Batch => ({
   inputs: tensor([

@@ -25,7 +25,7 @@ import {
   trainingPass,
   trainStep,
 } from '../src/index.ts'
-import { watchedEngine } from './watched-engine.ts'
+import { watchedEngine } from '@beyondgrad/testing'
 
 const batch = {
   inputs: tensor([

@@ -26,3 +26,4 @@ export {
 export { checkMerge, type MergeCheck } from './laws.ts'
 export { checkLoss, type CheckedLoss, type LossCheck, type LossReport } from './loss.ts'
 export { checkRule } from './rule.ts'
+export { type WatchedEngine, watchedEngine } from './watched-engine.ts'

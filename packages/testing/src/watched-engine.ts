@@ -1,4 +1,4 @@
-/** @file The reference engine with a window in it: counts what it compiles and runs, and fails or waits on request. */
+/** @file The reference engine with a window in it, for tests of who compiles and runs how often, and what becomes of a failure. */
 import { type Engine, referenceEngine } from '@beyondgrad/tensor'
 
 export interface WatchedEngine extends Engine {
@@ -11,6 +11,7 @@ export interface WatchedEngine extends Engine {
   onceRun(then: () => void): void
 }
 
+/** A reference engine that counts what it compiles and runs, and fails or calls back on request. */
 export function watchedEngine(): WatchedEngine {
   const engine = referenceEngine()
   let [compiled, runs, failing] = [0, 0, false]

@@ -1,0 +1,32 @@
+/** @file What all questions about a spectrum have in common. */
+import type { BackwardOptions } from '@beyondgrad/autograd'
+import type { Engine } from '@beyondgrad/tensor'
+import type { ParameterGroups } from './groups.ts'
+
+export interface SpectrumOptions extends BackwardOptions {
+  /** Default: 'all', the whole network. */
+  readonly groups?: ParameterGroups
+  /**
+   * 'exact' (default): the columns of the loss Hessian's square root – C − 1 a sample for cross-entropy on C classes –, or a number of
+   * Monte-Carlo columns a sample.
+   */
+  readonly columns?: 'exact' | number
+  /** Seeds the Monte-Carlo draws. Default: 0. */
+  readonly seed?: number
+  /** The samples whose curvature counts, by index; they stand for the whole batch. Default: all of them. */
+  readonly curvatureSamples?: readonly number[]
+  /** Default: the current engine. */
+  readonly engine?: Engine
+  /** Stops between the steps, and a run where the engine can. */
+  readonly signal?: AbortSignal
+  /** Told before every step. */
+  readonly onProgress?: (progress: SpectrumProgress) => void
+}
+
+/** What is being done. */
+export interface SpectrumProgress {
+  readonly step: 'matrix' | 'eigenvalues' | 'directions'
+  /** Which group, from 0, and of how many, where that is told apart. */
+  readonly group?: number
+  readonly groups: number
+}

@@ -1,0 +1,162 @@
+/**
+ * @file The spectrum of the generalised Gauss-Newton matrix, by way of its Gram matrix (Dangel, Tatzel and Hennig, "ViViT: Curvature
+ * access through the generalized Gauss-Newton's low-rank structure", TMLR 2022).
+ */
+import {
+  backward,
+  type Columns,
+  type Context,
+  defineExtension,
+  ggnFlow,
+  type Parameter,
+  type ParameterMap,
+} from '@beyondgrad/autograd'
+import { BeyondgradError, evaluate, sizeOf, type Tensor } from '@beyondgrad/tensor'
+import { groupMatrix, type Member, type Side, sideOf } from './columns-of-group.ts'
+import { type Eigenpairs, eigh } from './eigen/eigh.ts'
+import { groupsOf } from './groups.ts'
+import type { SpectrumOptions } from './options.ts'
+
+/** The spectrum of one group of parameters. */
+export interface GroupSpectrum {
+  readonly parameters: readonly Parameter[]
+  /**
+   * Ascending: all that may differ from zero – as many as there are columns, or parameters if these are fewer – in units of the
+   * loss. The matrix has `dimension` eigenvalues in all; the others are zero.
+   */
+  readonly eigenvalues: Float64Array
+  /** How many parameters' entries the group has. */
+  readonly dimension: number
+  /** Eigenvalues below this are rounding noise. */
+  readonly noise: number
+}
+
+export interface Spectrum {
+  readonly groups: readonly GroupSpectrum[]
+  /** The loss itself. */
+  readonly loss: number
+}
+
+/** A group's matrix as numbers. */
+export interface GroupProblem {
+  readonly parameters: readonly Parameter[]
+  readonly side: Side
+  readonly matrix: Float64Array
+  readonly rows: number
+  readonly dimension: number
+}
+
+/** Single precision of engines decides what is noise. */
+const epsilon = 2 ** -23
+
+/**
+ * All eigenvalues of each group's block of the generalised Gauss-Newton matrix.
+ *
+ * Throws `unsupported` where the columns have no root (an indefinite loss) or samples mix, `value` for groups that are none, and
+ * `cancelled`.
+ *
+ * @param loss a linear combination of marked losses, such as `crossEntropy(model(x), y)`
+ */
+export async function ggnSpectrum(loss: Tensor, options: SpectrumOptions = {}): Promise<Spectrum> {
+  const { problems, value } = await groupProblems(loss, options)
+  const groups = problems.map((problem, group) => {
+    step(options, { step: 'eigenvalues', group, groups: problems.length })
+    return { ...describe(problem), ...spectrumOf(eigh(problem.matrix, problem.rows), problem.rows) }
+  })
+  return { groups, loss: value }
+}
+
+const describe = ({
+  parameters,
+  dimension,
+}: GroupProblem): Pick<GroupSpectrum, 'parameters' | 'dimension'> => ({
+  parameters,
+  dimension,
+})
+
+/** Eigenvalues, and from where on they are more than noise. */
+export function spectrumOf(
+  { values }: Pick<Eigenpairs, 'values'>,
+  rows: number,
+): Pick<GroupSpectrum, 'eigenvalues' | 'noise'> {
+  return { eigenvalues: values, noise: Math.max(0, values.at(-1) ?? 0) * rows * epsilon }
+}
+
+/** Throws if it has been cancelled, and tells what comes next. */
+export function step(
+  { signal, onProgress }: SpectrumOptions,
+  progress: Parameters<NonNullable<SpectrumOptions['onProgress']>>[0],
+): void {
+  if (signal?.aborted) {
+    throw new BeyondgradError('cancelled', `the spectrum was cancelled before its ${progress.step}`, {
+      cause: signal.reason,
+    })
+  }
+  onProgress?.(progress)
+}
+
+/** Runs the first graph: a matrix for every group. */
+export async function groupProblems(
+  loss: Tensor,
+  options: SpectrumOptions,
+): Promise<{ readonly problems: readonly GroupProblem[]; readonly value: number }> {
+  let found: readonly (Pick<GroupProblem, 'parameters' | 'side' | 'dimension'> & {
+    readonly tensor: Tensor
+  })[] = []
+  const matrices = defineExtension(
+    {
+      name: 'ggn-spectrum',
+      flow: ggnFlow(columnOptions(options)),
+      parameter: ({ contribution }) => chosen(contribution, options),
+    },
+    ({ byParameter, context }) => {
+      found = groupsOf(context.parameters, options.groups ?? 'all').map((parameters) => {
+        const members = membersOf(parameters, byParameter)
+        return {
+          parameters,
+          side: sideOf(members),
+          dimension: parameters.reduce((total, { shape }) => total + sizeOf(shape), 0),
+          tensor: groupMatrix(members, curvatureScale(context, options)),
+        }
+      })
+      return found.map(({ tensor }) => tensor)
+    },
+  )
+  const lazy = backward(loss, { matrices }, options)
+  step(options, { step: 'matrix', groups: found.length })
+  const { value, results } = await evaluate({ value: loss, results: lazy.matrices }, runOptions(options))
+  return {
+    value: Number(value.data[0]),
+    problems: found.map(({ parameters, side, dimension }, i) => {
+      const { shape, data } = results[i]!
+      return { parameters, side, dimension, rows: shape[0]!, matrix: Float64Array.from(data) }
+    }),
+  }
+}
+
+export const columnOptions = ({
+  columns = 'exact',
+  seed = 0,
+}: SpectrumOptions): Parameters<typeof ggnFlow>[0] => ({
+  samples: columns,
+  seed,
+})
+
+export const runOptions = ({ engine, signal }: SpectrumOptions): Parameters<typeof evaluate>[1] => ({
+  ...(engine && { engine }),
+  ...(signal && { signal }),
+})
+
+/** The columns that count. */
+export const chosen = (columns: Columns, { curvatureSamples }: SpectrumOptions): Columns =>
+  curvatureSamples === undefined ? columns : columns.ofSamples(curvatureSamples)
+
+export const membersOf = (
+  parameters: readonly Parameter[],
+  byParameter: ParameterMap<Columns>,
+): readonly Member[] => parameters.map((parameter) => ({ parameter, columns: byParameter.get(parameter) }))
+
+/** The samples that were chosen stand for all N: N / N_h. */
+export function curvatureScale({ batchSize }: Context, { curvatureSamples }: SpectrumOptions): number {
+  return curvatureSamples === undefined ? 1 : batchSize / curvatureSamples.length
+}
