@@ -11,7 +11,6 @@ import {
   reshape,
   sizeOf,
   slice,
-  sum,
   type Tensor,
   transpose,
   transposeLast,
@@ -154,10 +153,4 @@ function ofSlices(cotangent: Tensor, input: Tensor): Tensor {
   }
   const whole = reshape(assembled(slices), [samples, columns, samples, columns])
   return reshape(transpose(whole, [1, 0, 3, 2]), [rows, rows])
-}
-
-/** Σ over columns and samples of weights · P, in the layout of the factors; weights [V, N]. */
-export function weightedTotal(cotangent: Tensor, weights: Tensor): Tensor {
-  const rest = cotangent.shape.slice(2).map(() => 1)
-  return sum(mul(cotangent, reshape(weights, [...weights.shape, ...rest])), [0])
 }

@@ -18,7 +18,8 @@ import {
   zeros,
 } from '@beyondgrad/tensor'
 import type { DiagonalPart } from './boundary.ts'
-import { columnGram, weightedTotal } from './column-gram.ts'
+import { columnGram } from './column-gram.ts'
+import { weightedTotals } from './column-totals.ts'
 import * as contraction from './contraction.ts'
 import { vjp } from './derivative.ts'
 import * as indexed from './indexed-contraction.ts'
@@ -84,8 +85,11 @@ export interface Columns {
    * columns are written out only where nothing better is known.
    */
   gram(): Tensor
-  /** Σ over columns and samples of weights · √w P, as [...parameter.shape]; weights [V, N]. Throws as `materialize`. */
-  weightedSum(weights: Tensor): Tensor
+  /**
+   * Σ over columns and samples of weights · √w P, for each of K weights [K, V, N]: [K, ...parameter.shape]. Throws as
+   * `materialize`.
+   */
+  weightedSums(weights: Tensor): Tensor
   /** ⟨√w P, vector⟩ for every column and sample, [V, N]; vector [...parameter.shape]. Throws as `materialize`. */
   dot(vector: Tensor): Tensor
   /** The block as a Kronecker product, or exactly where it is that of a bias or a scale. Throws `unsupported` as `materialize`. */
@@ -176,13 +180,14 @@ export function columnsOf(
       const products = columnGram(roots, samples)
       return isOne ? mul(products, square(root(weight))) : products
     },
-    weightedSum: (weights) => {
-      demandColumns('weightedSum', true)
-      if (chunks.length === 0) return zeros(shape)
+    weightedSums: (weights) => {
+      demandColumns('weightedSums', true)
+      const [count] = weights.shape as [number]
+      if (chunks.length === 0 || count === 0) return zeros([count, ...shape])
       return sumOf(
         eachSpan(chunks).map(({ chunk, from, to }) => {
-          const own = slice(weights, 0, from, to)
-          return mul(sumOf(chunk.uses.map((use) => weightedUse(use, own))), root(chunk.weight))
+          const own = mul(slice(weights, 1, from, to), root(chunk.weight))
+          return sumOf(chunk.uses.map((use) => use.place(weightedTotals(use.factors, own), 1)))
         }),
       )
     },
@@ -262,20 +267,6 @@ function eachSpan(
     from = to
     return span
   })
-}
-
-/** Σ over columns and samples of weights · P: [...parameter.shape]. */
-function weightedUse(use: Use, weights: Tensor): Tensor {
-  const { factors } = use
-  const total = (x: Tensor): Tensor => weightedTotal(x, weights)
-  switch (factors.kind) {
-    case 'outer':
-      return use.place(contraction.total(total(factors.cotangent), factors.input), 0)
-    case 'indexed':
-      return use.place(indexed.total(total(factors.cotangent), factors), 0)
-    case 'direct':
-      return use.place(sum(total(factors.perSample), [0]), 0)
-  }
 }
 
 /** ⟨P, vector⟩: [V, N]. */

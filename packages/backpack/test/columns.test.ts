@@ -31,11 +31,11 @@ function methods(contribution: Columns, shape: readonly number[]): Record<string
   const [columns, samples] = all.shape as [number, number]
   const rows = reshape(all, [columns * samples, -1])
   const vector = data('vector', shape)
-  const weights = data('weights', [columns, samples])
-  const each = reshape(weights, [columns, samples, ...shape.map(() => 1)])
+  const weights = data('weights', [2, columns, samples])
+  const each = reshape(weights, [2, columns, samples, ...shape.map(() => 1)])
   return {
     gram: [contribution.gram(), matmul(rows, transposeLast(rows))],
-    weightedSum: [contribution.weightedSum(weights), sum(mul(all, each), [0, 1])],
+    weightedSums: [contribution.weightedSums(weights), sum(mul(all, each), [1, 2])],
     dot: [contribution.dot(vector), sum(mul(all, vector), [...all.shape.keys()].slice(2))],
     squaredNorms: [contribution.squaredNorms(), sum(rows.square().reshape([columns, samples, -1]), [0, 2])],
     sampleSquares: [contribution.sampleSquares(), sum(all.square(), [0])],

@@ -184,11 +184,7 @@ function vectorsOf({ coefficients, problem }: SolvedGroup, members: readonly Mem
     parts.push(
       problem.side === 'parameters'
         ? reshape(slice(coefficients, 1, from, to), [count, ...shape])
-        : eachOf(count, shape, (k) =>
-            columns.weightedSum(
-              reshape(slice(coefficients, 0, k, k + 1), [columns.columns, columns.samples]),
-            ),
-          ),
+        : columns.weightedSums(reshape(coefficients, [count, columns.columns, columns.samples])),
     )
     from = to
   }

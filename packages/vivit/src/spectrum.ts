@@ -157,6 +157,6 @@ export const membersOf = (
 ): readonly Member[] => parameters.map((parameter) => ({ parameter, columns: byParameter.get(parameter) }))
 
 /** The samples that were chosen stand for all N: N / N_h. */
-export function curvatureScale({ batchSize }: Context, { curvatureSamples }: SpectrumOptions): number {
+function curvatureScale({ batchSize }: Context, { curvatureSamples }: SpectrumOptions): number {
   return curvatureSamples === undefined ? 1 : batchSize / curvatureSamples.length
 }
