@@ -55,6 +55,7 @@ import {
   SumGradSquared,
   Variance,
 } from '../src/index.ts'
+import { close } from './closeness.ts'
 import { data, labels } from './network.ts'
 import { networks } from './networks.ts'
 
@@ -153,10 +154,7 @@ function expectClose(found: unknown, expected: unknown, rtol = 1e-11): void {
   for (const [path, { data: numbers, shape }] of b) {
     expect(a.get(path)!.shape, path).toEqual(shape)
     const [is, should] = [a.get(path)!.data, numbers].map((all) => Float64Array.from(all as Float64Array))
-    const scale = Math.max(...should!.map(Math.abs))
-    should!.forEach((value, k) => {
-      expect(Math.abs(is![k]! - value), path).toBeLessThanOrEqual(rtol * scale)
-    })
+    close(is!, should!, rtol, path)
   }
 }
 

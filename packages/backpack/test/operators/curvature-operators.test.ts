@@ -27,7 +27,8 @@ import {
 } from '../../src/index.ts'
 import { data, labels, numbers, of, weight } from '../network.ts'
 import { networks } from '../networks.ts'
-import { close, diagonalOf, normal, ofItsData, timesDense, traceOf } from './dense.ts'
+import { close } from '../closeness.ts'
+import { diagonalOf, normal, ofItsData, timesDense, traceOf } from './dense.ts'
 
 const reference = referenceEngine()
 const native = onnxruntime()
