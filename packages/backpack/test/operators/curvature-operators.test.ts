@@ -213,6 +213,35 @@ describe('shares of batches', () => {
     await expect(odd.matvec(vector)).rejects.toThrow(/share of a batch must be a finite number, not NaN/)
   })
 
+  it('are asked for where the loss bends in a marked one, or weighs it otherwise in every batch', async () => {
+    const error = ({ inputs }: Samples): Tensor => mseLoss(net(inputs), inputs.slice(1, 0, 3))
+    const bent = (batch: Samples): Tensor => error(batch).sqrt()
+    const [one, several] = [
+      await HessianOperator({ loss: bent, data: all }),
+      await HessianOperator({ loss: bent, data: split }),
+    ]
+    const vector = normal('u', one.layout.size)
+    expect(await one.matvec(vector)).toHaveLength(vector.length)
+    await expect(several.matvec(vector)).rejects.toThrow(
+      /no linear combination of marked losses .* option share/,
+    )
+    for (const reduction of ['mean', 'sum'] as const) {
+      const byHand = ({ inputs }: Samples): Tensor =>
+        mseLoss(net(inputs), inputs.slice(1, 0, 3), { reduction }).mul(1 / inputs.shape[0]!)
+      const weighed = await GGNOperator({ loss: byHand, data: [part(0, 2), part(2, 7)] })
+      await expect(weighed.matvec(vector)).rejects.toThrow(/multiplied with 0.2\d*, those of the first batch/)
+    }
+    // By hand as by the loss itself, if its share is said.
+    const mean = await GGNOperator({ loss: error, data: all })
+    const shared = await GGNOperator({
+      loss: ({ inputs }: Samples) =>
+        mseLoss(net(inputs), inputs.slice(1, 0, 3), { reduction: 'sum' }).mul(1 / (3 * inputs.shape[0]!)),
+      data: [part(0, 2), part(2, 7)],
+      share: ({ inputs }) => inputs.shape[0]! / 7,
+    })
+    close(await shared.matvec(vector), await mean.matvec(vector), 1e-11)
+  })
+
   it('must be those of all losses', async () => {
     const two = ({ inputs, targets }: Samples): Tensor =>
       crossEntropy(net(inputs), targets, { ignoreIndex: 1 }).add(mseLoss(net(inputs), inputs.slice(1, 0, 3)))
