@@ -9,6 +9,7 @@ import {
   type Extension,
   gradientFlow,
   mseLoss,
+  type Parameter,
   parameter,
 } from '@beyondgrad/autograd'
 import { onnxruntime } from '@beyondgrad/engine-onnxruntime'
@@ -44,8 +45,10 @@ import {
   DiagGGNMC,
   DiagHessian,
   DiagHessianMC,
+  GGNMP,
   Gradient,
   HBP,
+  HMP,
   KFAC,
   KFLR,
   KFRA,
@@ -60,6 +63,8 @@ import { data, labels } from './network.ts'
 import { networks } from './networks.ts'
 
 const engine = referenceEngine()
+
+const oneVector = ({ name, shape }: Parameter): Tensor => data(`v ${name}`, [1, ...shape])
 
 const quick: Readonly<Record<string, () => Extension<unknown>>> = {
   Gradient,
@@ -86,6 +91,8 @@ const hessians: Readonly<Record<string, () => Extension<unknown>>> = {
   BatchDiagHessian,
   'HBP, Hessian': () => HBP({ curvature: 'hessian' }),
   DiagHessianMC: () => DiagHessianMC({ samples: 2 }),
+  GGNMP: () => GGNMP({ vectors: oneVector }),
+  HMP: () => HMP({ vectors: oneVector }),
 }
 
 describe.each(networks)('$name', ({ problem, indefinite = false }) => {

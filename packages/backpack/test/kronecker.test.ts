@@ -3,10 +3,12 @@ import { backward, type Module, mseLoss, type Parameter } from '@beyondgrad/auto
 import { Conv2d, ConvTranspose1d, Flatten, Linear, moduleOf, Sequential } from '@beyondgrad/nn'
 import { cast, gather, evaluate, referenceEngine, reshape, type Tensor } from '@beyondgrad/tensor'
 import { bruteForce } from '@beyondgrad/testing'
+import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { KFAC, KFLR, KFRA, SqrtGGN, SqrtGGNMC } from '../src/index.ts'
 import { close } from './closeness.ts'
 import { dense, type Factors, gramOf, placedBlock, rowsOfFactors } from './dense-blocks.ts'
+import { plain } from './layer-networks.ts'
 import { networks } from './networks.ts'
 import { classifier, data, type Network, of, regression, residual, weight } from './network.ts'
 
@@ -54,28 +56,46 @@ describe('where Kronecker factors are exact', () => {
     }
   })
 
-  it('expand: deep linear nets with a loss at each position', async () => {
-    const layers = (): Network['problem'] =>
-      regression('linear', [3, 2], [3, 2], () =>
-        Sequential(Linear(2, 3, { seed: 1, bias: false }), Linear(3, 2, { seed: 2, bias: false })),
-      ).problem
-    const all = await factorsOf({ name: 'linear', problem: layers() }, 3, KFLR())
-    expect(all.length).toBe(2)
-    for (const [, factors, block] of all) close(dense(factors), block)
+  /** Widths of the layers of a net, samples, and positions. */
+  const deepLinear = fc.record({
+    widths: fc.array(fc.integer({ min: 1, max: 3 }), { minLength: 2, maxLength: 4 }),
+    samples: fc.integer({ min: 1, max: 4 }),
+    positions: fc.integer({ min: 1, max: 3 }),
+    reduction: fc.constantFrom('mean', 'sum'),
+  })
+  const layersOf = (widths: readonly number[]): Module[] =>
+    widths.slice(1).map((width, i) => Linear(widths[i]!, width, { seed: i + 1, bias: false }))
+
+  it('expand: deep linear nets with a squared error at each position', async () => {
+    const property = fc.asyncProperty(deepLinear, async ({ widths, samples, positions, reduction }) => {
+      const network = regression(
+        'linear',
+        [positions, widths[0]!],
+        [positions, widths.at(-1)!],
+        () => Sequential(...layersOf(widths)),
+        { reduction },
+      )
+      const all = await factorsOf(network, samples, KFLR())
+      expect(all.length).toBe(widths.length - 1)
+      for (const [, factors, block] of all) close(dense(factors), block)
+    })
+    await fc.assert(property, { numRuns: 30, seed: 3 })
   })
 
-  it('reduce: deep linear nets whose positions are averaged before the loss', async () => {
-    const network = regression('pooled', [3, 2], [2], () => {
-      const [w, v] = [Linear(2, 3, { seed: 1, bias: false }), Linear(3, 2, { seed: 2, bias: false })]
-      return Sequential(
-        w,
-        v,
-        moduleOf((x: Tensor) => x.mean([1])),
-      )
+  it('reduce: deep linear nets whose positions are averaged or added before a squared error', async () => {
+    const pool = fc.constantFrom<(x: Tensor) => Tensor>(
+      (x) => x.mean([1]),
+      (x) => x.sum([1]),
+    )
+    const property = fc.asyncProperty(deepLinear, pool, async (net, pooled) => {
+      const { widths, samples, positions, reduction } = net
+      const model = (): Module => Sequential(...layersOf(widths), moduleOf(pooled))
+      const network = regression('pooled', [positions, widths[0]!], [widths.at(-1)!], model, { reduction })
+      const all = await factorsOf(network, samples, KFLR({ mode: 'reduce' }))
+      expect(all.length).toBe(widths.length - 1)
+      for (const [, factors, block] of all) close(dense(factors), block)
     })
-    const all = await factorsOf(network, 3, KFLR({ mode: 'reduce' }))
-    expect(all.length).toBe(2)
-    for (const [, factors, block] of all) close(dense(factors), block)
+    await fc.assert(property, { numRuns: 30, seed: 3 })
   })
 
   it('for biases and scales the block itself, for any net', async () => {
@@ -130,7 +150,37 @@ describe('where Kronecker factors are exact', () => {
     expect(() => backward(whole, { kfra: KFRA() })).toThrow(/branches at op .* use KFLR/)
   })
 
-  it('Monte-Carlo factors approach the exact ones', async () => {
+  it.each(['cross-entropy', 'mse', 'bce-with-logits'] as const)(
+    'drawn factors of one sample approach its block with the root of the number of draws: %s',
+    async (draws) => {
+      const network = plain.find((each) => each.draws === draws)!
+      const seeds = Array.from({ length: 12 }, (_, seed) => seed)
+      /** Root of the mean square error over the seeds, relative. */
+      const error = async (samples: number): Promise<number> => {
+        const found = await Promise.all(
+          seeds.map(async (seed) => factorsOf(network, 1, KFAC({ samples, seed }))),
+        )
+        const [wrong, right] = found.flat().reduce(
+          ([difference, size], [, factors, block]) => {
+            const estimate = dense(factors)
+            return [
+              difference + block.reduce((sum, x, i) => sum + (estimate[i]! - x) ** 2, 0),
+              size + block.reduce((sum, x) => sum + x ** 2, 0),
+            ] as const
+          },
+          [0, 0] as readonly [number, number],
+        )
+        return Math.sqrt(wrong / right)
+      }
+      const [few, many] = [await error(16), await error(16 * 16)]
+      // 16 times the draws: a quarter of the error, give or take what 12 seeds leave to chance.
+      expect(few / many).toBeGreaterThan(4 / 1.7)
+      expect(few / many).toBeLessThan(4 * 1.7)
+      expect(many).toBeLessThan(0.2)
+    },
+  )
+
+  it('drawn factors of a batch approach the exact ones', async () => {
     const network = classifier('net', [3], 4, () => Linear(3, 4, { seed: 1 }))
     const [exact] = await factorsOf(network, 3, KFLR())
     const [drawn] = await factorsOf(network, 3, KFAC({ samples: 20_000, seed: 3 }))
