@@ -217,7 +217,7 @@ const pools = {
 const forward = { 1: Conv1d, 2: Conv2d, 3: Conv3d }
 const backward = { 1: ConvTranspose1d, 2: ConvTranspose2d, 3: ConvTranspose3d }
 
-export function layerOf(geometry: Geometry): Module {
+function layerOf(geometry: Geometry): Module {
   const { transposed, inputs, outputs, groups, paddingMode, axes } = geometry
   const rank = axes.length as Rank
   const kernel = axes.map((axis) => axis.kernel)
