@@ -105,10 +105,7 @@ export function analyse(loss: Tensor, options: AnalysisOptions = {}): Analysis {
   const affectedByLeaf = (order: readonly AnyTensor[]): Set<AnyTensor> =>
     dependents(order, (node) => leaves.has(node))
 
-  const wholeOrder = topologicalOrder([whole])
-  const inWhole = affectedByLeaf(wholeOrder)
-  const marked = wholeOrder.filter((node) => isLoss(node) && inWhole.has(node))
-  const { losses: unguarded, extra } = scaleLosses(whole, marked, [...leaves])
+  const { losses: unguarded, extra, marked, affected: inWhole } = scaledLosses(whole, leaves)
   demandFreeTargets(marked, inWhole)
 
   const outputs = unguarded.map(({ output }) => output)
@@ -162,6 +159,36 @@ export function analyse(loss: Tensor, options: AnalysisOptions = {}): Analysis {
       return (entrances ??= findEntrances(what, order, affected, axes, samples, found))
     },
   }
+}
+
+/**
+ * The marked losses that a loss is a linear combination of, and how each is scaled: none where none depends on the parameters. Throws
+ * `not-a-loss` where they enter it in another way.
+ *
+ * @param parameters default: every trainable parameter that the loss depends on
+ */
+export function markedLosses(
+  loss: Tensor,
+  parameters?: AnalysisOptions['parameters'],
+): readonly MarkedLoss[] {
+  const [whole] = expandForDerivatives([loss], isLoss) as [Tensor]
+  const leaves = [...parametersOf([whole], parameters)].map(([, leaf]) => leaf)
+  return scaledLosses(whole, new Set(leaves)).losses
+}
+
+/** The marked losses of an expanded loss, and what it has of parameters alone. */
+function scaledLosses(
+  whole: Tensor,
+  leaves: ReadonlySet<AnyTensor>,
+): ReturnType<typeof scaleLosses> & {
+  readonly marked: readonly AnyTensor[]
+  /** What of the whole depends on a leaf. */
+  readonly affected: ReadonlySet<AnyTensor>
+} {
+  const order = topologicalOrder([whole])
+  const affected = dependents(order, (node) => leaves.has(node))
+  const marked = order.filter((node) => isLoss(node) && affected.has(node))
+  return { ...scaleLosses(whole, marked, [...leaves]), marked, affected }
 }
 
 function demandFreeTargets(marked: readonly AnyTensor[], affected: ReadonlySet<AnyTensor>): void {

@@ -38,7 +38,7 @@ export function entrywiseRuns(analysis: Analysis, active: ReadonlySet<AnyTensor>
   for (const node of analysis.order) {
     if (!active.has(node)) continue
     for (const input of new Set(node.inputs)) users.set(input, [...(users.get(input) ?? []), node])
-    const source = sourceThrough(node, active, sourceOf)
+    const source = sourceThrough(node, active, sourceOf, analysis)
     sourceOf.set(node, source)
     if (source !== node) members.set(source, [...(members.get(source) ?? []), node])
   }
@@ -71,11 +71,14 @@ function sourceThrough(
   node: AnyTensor,
   active: ReadonlySet<AnyTensor>,
   known: ReadonlyMap<AnyTensor, AnyTensor>,
+  { axes }: Analysis,
 ): AnyTensor {
   const inputs = node.inputs.filter((input) => active.has(input))
   const [first] = inputs
   if (first === undefined || !isFloat(node.dtype) || ruleOf(node).partial === undefined) return node
   if (inputs.some((input) => sizeOf(input.shape) !== sizeOf(node.shape))) return node
+  // Where a parameter meets samples, one sample is no exception: the parameter's side is not the activation's.
+  if (axes.of(node) !== undefined && inputs.some((input) => axes.of(input) === undefined)) return node
   const source = known.get(first)!
   return inputs.every((input) => known.get(input) === source) ? source : node
 }

@@ -1,5 +1,5 @@
 /** @file Derivatives of expressions, and the protocol by which extensions ride along on the backward pass. */
-export type { Analysis, Entrance, MarkedLoss } from './analysis.ts'
+export { type Analysis, type Entrance, type MarkedLoss, markedLosses } from './analysis.ts'
 export {
   accumulate,
   type Accumulated,

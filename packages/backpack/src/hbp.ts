@@ -73,6 +73,7 @@ export function HBP(options: HBPOptions = {}): Extension<ParameterMap<KroneckerF
   return defineExtension({
     name: 'hbp',
     options: { ...chosen, mode, ...(loss === 'mc' && { samples, seed }) },
+    degree: combined.degree,
     // An averaged matrix and the product of mean inputs are not those of the parts.
     ...(transport === 'sqrt' && inputs === 'second-moment' && combined),
     flow: flowOf(chosen, loss === 'exact' ? 'exact' : samples, seed),

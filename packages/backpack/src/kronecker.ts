@@ -86,6 +86,7 @@ export function KFRA(options: KroneckerOptions = {}): Extension<ParameterMap<Kro
   return defineExtension({
     name: 'kfra',
     options: { mode },
+    degree: combined.degree,
     flow: averagedFlow(),
     parameter: ({ contribution }) => contribution.kroneckerFactors(mode),
   })

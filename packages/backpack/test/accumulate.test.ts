@@ -9,6 +9,7 @@ import {
   type Extension,
   gradientFlow,
   mseLoss,
+  type Parameter,
   parameter,
 } from '@beyondgrad/autograd'
 import { onnxruntime } from '@beyondgrad/engine-onnxruntime'
@@ -43,8 +44,10 @@ import {
   DiagGGNMC,
   DiagHessian,
   DiagHessianMC,
+  GGNMP,
   Gradient,
   HBP,
+  HMP,
   KFAC,
   KFLR,
   KFRA,
@@ -54,10 +57,13 @@ import {
   SumGradSquared,
   Variance,
 } from '../src/index.ts'
+import { close } from './closeness.ts'
 import { data, labels } from './network.ts'
 import { networks } from './networks.ts'
 
 const engine = referenceEngine()
+
+const oneVector = ({ name, shape }: Parameter): Tensor => data(`v ${name}`, [1, ...shape])
 
 const quick: Readonly<Record<string, () => Extension<unknown>>> = {
   Gradient,
@@ -84,6 +90,8 @@ const hessians: Readonly<Record<string, () => Extension<unknown>>> = {
   BatchDiagHessian,
   'HBP, Hessian': () => HBP({ curvature: 'hessian' }),
   DiagHessianMC: () => DiagHessianMC({ samples: 2 }),
+  GGNMP: () => GGNMP({ vectors: oneVector }),
+  HMP: () => HMP({ vectors: oneVector }),
 }
 
 describe.each(networks)('$name', ({ problem, indefinite = false }) => {
@@ -152,10 +160,7 @@ function expectClose(found: unknown, expected: unknown, rtol = 1e-11): void {
   for (const [path, { data: numbers, shape }] of b) {
     expect(a.get(path)!.shape, path).toEqual(shape)
     const [is, should] = [a.get(path)!.data, numbers].map((all) => Float64Array.from(all as Float64Array))
-    const scale = Math.max(...should!.map(Math.abs))
-    should!.forEach((value, k) => {
-      expect(Math.abs(is![k]! - value), path).toBeLessThanOrEqual(rtol * scale)
-    })
+    close(is!, should!, rtol, path)
   }
 }
 

@@ -14,10 +14,8 @@ import { Linear, ReLU, Sequential } from '@beyondgrad/nn'
 import {
   type Engine,
   evaluate,
-  eye,
   matmul,
   referenceEngine,
-  reshape,
   sigmoid,
   silu,
   sizeOf,
@@ -27,21 +25,12 @@ import {
 import { bruteForce } from '@beyondgrad/testing'
 import { describe, expect, it } from 'vitest'
 import { GGNMP, HMP, PCHMP } from '../src/index.ts'
+import { close } from './closeness.ts'
+import { units } from './dense-blocks.ts'
 import { data, labels, of, weight } from './network.ts'
 import { networks } from './networks.ts'
 
 const engine = referenceEngine()
-
-/** All unit vectors: the products are the rows of the block. */
-const units = ({ shape }: Parameter): Tensor => reshape(eye(sizeOf(shape)), [sizeOf(shape), ...shape])
-
-function close(found: ArrayLike<number>, expected: ArrayLike<number>, rtol = 1e-8): void {
-  expect(found.length).toBe(expected.length)
-  const scale = Math.max(1e-9, ...Array.from(expected, Math.abs))
-  for (let i = 0; i < expected.length; i++) {
-    expect(Math.abs(found[i]! - expected[i]!), `entry ${i}`).toBeLessThan(rtol * scale)
-  }
-}
 
 describe.each(networks)('$name', ({ problem }) => {
   it('GGNMP and HMP are the rows of the dense blocks', async () => {

@@ -7,28 +7,14 @@ import {
   type ParameterMap,
 } from '@beyondgrad/autograd'
 import { Conv1d, Embedding, Flatten, Linear, MaxPool1d, ReLU, Sequential, Tanh } from '@beyondgrad/nn'
-import {
-  evaluate,
-  type Evaluated,
-  eye,
-  intTensor,
-  referenceEngine,
-  reshape,
-  sizeOf,
-  type Tensor,
-} from '@beyondgrad/tensor'
+import { evaluate, type Evaluated, intTensor, referenceEngine, type Tensor } from '@beyondgrad/tensor'
 import { describe, expect, it } from 'vitest'
 import { HBP, type HBPOptions, HMP, KFAC, KFLR, KFRA, PCHMP, GGNMP } from '../src/index.ts'
-import { data, residual } from './network.ts'
+import { close } from './closeness.ts'
+import { placedBlock, rowsOfFactors, units } from './dense-blocks.ts'
+import { data, of, residual, weight } from './network.ts'
 
 const engine = referenceEngine()
-
-function close(found: ArrayLike<number>, expected: ArrayLike<number>, rtol = 1e-9): void {
-  expect(found.length).toBe(expected.length)
-  const scale = Math.max(1e-9, ...Array.from(expected, Math.abs))
-  for (let i = 0; i < expected.length; i++)
-    expect(Math.abs(found[i]! - expected[i]!)).toBeLessThan(rtol * scale)
-}
 
 type Found = Evaluated<ParameterMap<KroneckerFactors>>
 
@@ -87,26 +73,36 @@ describe('HBP', () => {
     'is the block itself for one sample: $curvature, $transport',
     async ({ curvature, product, transport }) => {
       const loss = lossOf(smooth(), [1, 3])
-      const { factors, dense } = await evaluate(
+      const { factors, rows, blocks } = await evaluate(
         backward(loss, {
           factors: HBP({ curvature, transport }),
-          dense: product({ vectors: ({ shape }) => reshape(eye(sizeOf(shape)), [sizeOf(shape), ...shape]) }),
+          rows: rowsOfFactors,
+          blocks: product({ vectors: units }),
         }),
         { engine },
       )
-      for (const [parameter, { output, input }] of factors) {
-        const size = sizeOf(parameter.shape)
-        const [o, i] = [output.shape[0]!, input?.shape[0] ?? 1]
-        expect(o * i).toBe(size)
-        const block = Array.from({ length: size * size }, (_, at) => {
-          const [row, column] = [Math.floor(at / size), at % size]
-          const b = output.data[Math.floor(row / i) * o + Math.floor(column / i)]!
-          return b * (input ? input.data[(row % i) * i + (column % i)]! : 1)
-        })
-        close(dense.get(parameter).data, block)
-      }
+      for (const [parameter, { data }] of blocks)
+        close(placedBlock(factors.get(parameter), rows.get(parameter)), data)
     },
   )
+
+  it('counts what a scale bends in a batch of one, where it is as large as the sample', async () => {
+    const scale = weight('scale', [3], 1)
+    const model = Sequential(
+      of([scale], (x) => x.mul(scale.value).tanh()),
+      Linear(3, 2, { seed: 1 }),
+    )
+    for (const eigenvalues of ['abs', 'clip'] as const) {
+      const { factors, dense } = await evaluate(
+        backward(lossOf(model, [1, 3]), {
+          factors: HBP({ curvature: `pch-${eigenvalues}` }),
+          dense: PCHMP({ vectors: units, eigenvalues }),
+        }),
+        { engine },
+      )
+      close(factors.get('0.scale').output.data, dense.get('0.scale').data)
+    }
+  })
 
   it('adds the residuals of all samples: the averaged Hessian differs from the averaged GGN where tanh bends', async () => {
     const loss = lossOf(smooth(), [3, 3])

@@ -1,23 +1,59 @@
-/** @file The identities of the quantities (section 11 of their specification), on every network. */
-import { backward, defineExtension, type Extension, ggnFlow, type ParameterMap } from '@beyondgrad/autograd'
-import { evaluate, mul, type NDArray, referenceEngine, type Tensor, tensor } from '@beyondgrad/tensor'
+/**
+ * @file The identities of the quantities (section 11 of their specification) on every network: numbers 1, 2, 5 and 8. Number 7 is in
+ * scaling.test.ts, 3 and 4 are in kronecker.test.ts, 9 in geometry.test.ts, and 8 over batches in accumulate.test.ts.
+ */
+import {
+  backward,
+  crossEntropy,
+  type Extension,
+  loss as ownLoss,
+  type ParameterMap,
+} from '@beyondgrad/autograd'
 import { rows } from '@beyondgrad/nn'
+import {
+  evaluate,
+  eye,
+  logSoftmax,
+  mul,
+  type NDArray,
+  oneHot,
+  referenceEngine,
+  softmax,
+  sqrt,
+  sub,
+  type Tensor,
+  tensor,
+  transpose,
+  unsqueeze,
+} from '@beyondgrad/tensor'
 import type { Problem } from '@beyondgrad/testing'
 import { describe, expect, it } from 'vitest'
 import {
+  BatchDiagGGN,
+  BatchDiagGGNMC,
+  BatchDiagHessian,
   BatchGradient,
+  BatchJacobianL2,
   BatchL2,
+  DiagEmpiricalFisher,
   DiagGGN,
+  DiagGGNMC,
   DiagHessian,
   Gradient,
+  GradientGram,
+  KFLR,
+  SqrtGGN,
+  SqrtGGNMC,
   SumGradSquared,
   Variance,
 } from '../src/index.ts'
+import { close } from './closeness.ts'
+import { gramOf } from './dense-blocks.ts'
 import { plain } from './layer-networks.ts'
-import { regression } from './network.ts'
 import { networks } from './networks.ts'
 
 const engine = referenceEngine()
+const rtol = 1e-10
 
 const firstOrder = {
   gradient: Gradient(),
@@ -30,25 +66,14 @@ const firstOrder = {
 type Quantities = Readonly<Record<string, Extension<ParameterMap<Tensor>>>>
 type Values<X> = { readonly [K in keyof X]: ParameterMap<NDArray> }
 
-/** Quantities of a problem, its loss multiplied with α, its batch in another order. */
 async function quantitiesOf<X extends Quantities>(
   { model, loss, inputs, targets }: Problem,
   extensions: X,
-  change: { readonly alpha?: number; readonly memory?: number } = {},
+  options: { readonly memory?: number } = {},
 ): Promise<Values<X>> {
-  const whole = loss(model(inputs), targets)
-  const scaled = change.alpha === undefined ? whole : mul(whole, change.alpha)
-  const options = change.memory === undefined ? {} : { memory: change.memory }
-  return (await evaluate(backward(scaled, extensions, options), { engine })) as Values<X>
-}
-
-function expectClose(found: ArrayLike<number>, expected: ArrayLike<number>, what: string): void {
-  expect(found.length, what).toBe(expected.length)
-  const scale = Math.max(1e-9, ...Array.from(expected, Math.abs))
-  for (let i = 0; i < expected.length; i++) {
-    const error = Math.abs(found[i]! - expected[i]!)
-    expect(error / scale, `${what}, element ${i}: ${found[i]} instead of ${expected[i]}`).toBeLessThan(1e-10)
-  }
+  return (await evaluate(backward(loss(model(inputs), targets), extensions, options), {
+    engine,
+  })) as Values<X>
 }
 
 function expectAll(
@@ -57,7 +82,7 @@ function expectAll(
   what: string,
 ): void {
   for (const [parameter, { data }] of found)
-    expectClose(data, expected(parameter.name), `${what} of ${parameter.name}`)
+    close(data, expected(parameter.name), rtol, `${what} of ${parameter.name}`)
 }
 
 /** Of [N, P], Σₙ f(row n). */
@@ -68,8 +93,51 @@ function overRows({ shape, data }: NDArray, f: (x: number) => number): number[] 
   )
 }
 
+/** Of [V, N, P], Σ over columns and samples of the squares. */
+const overColumns = ({ shape, data }: NDArray): number[] => {
+  const [columns, count, ...own] = shape as [number, number, ...number[]]
+  return overRows({ shape: [columns * count, ...own], dtype: 'float32', data }, (v) => v * v)
+}
+
+async function permuted(
+  { model, loss, inputs, targets }: Problem,
+  order: readonly number[],
+): Promise<Problem> {
+  const values = await evaluate({ inputs, targets }, { engine })
+  return {
+    model,
+    loss,
+    inputs: tensor(rows(values.inputs, order)),
+    targets: tensor(rows(values.targets as NDArray, order)),
+  }
+}
+
 const samples = 3
 const secondOrder: Quantities = { ggn: DiagGGN(), hessian: DiagHessian() }
+
+type Move = (values: NDArray, order: readonly number[]) => NDArray
+
+/** How what belongs to samples moves with them. */
+const perSample: Readonly<Record<string, Move>> = {
+  each: rows,
+  norms: rows,
+  byHessian: rows,
+  byGGN: rows,
+  jacobians: rows,
+  gram: ({ shape, dtype, data }, order) => ({
+    shape,
+    dtype,
+    data: data.map((_, at) => data[order[Math.floor(at / samples)]! * samples + order[at % samples]!]!),
+  }),
+  columns: ({ shape, dtype, data }, order) => {
+    const size = data.length / shape[0]! / samples
+    const from = (at: number): number => {
+      const [column, n] = [Math.floor(at / size / samples), Math.floor(at / size) % samples]
+      return (column * samples + order[n]!) * size + (at % size)
+    }
+    return { shape, dtype, data: data.map((_, at) => data[from(at)]!) }
+  },
+}
 
 describe.each(networks)('$name', (network) => {
   const problem = (): Problem => network.problem(samples)
@@ -85,7 +153,7 @@ describe.each(networks)('$name', (network) => {
       const expected = Array.from({ length: samples }, (_, n) =>
         own.data.slice(n * columns, (n + 1) * columns).reduce((sum, g) => sum + g * g, 0),
       )
-      expectClose(data, expected, `norms of ${parameter.name}`)
+      close(data, expected, rtol, `norms of ${parameter.name}`)
     }
     for (const [parameter, { data }] of variance) {
       const [square, total] = [squares.get(parameter).data, gradient.get(parameter).data]
@@ -100,49 +168,64 @@ describe.each(networks)('$name', (network) => {
     }
   })
 
-  it.skipIf(network.indefinite)('2: the diagonal of the GGN is the sum of its columns’ squares', async () => {
-    const columns = defineExtension({
-      name: 'columns',
-      flow: ggnFlow(),
-      parameter: ({ contribution }) => contribution.materialize().square().sum([0, 1]),
+  it('1: inner products have the norms on their diagonal, and the sum’s own norm as their sum', async () => {
+    const { gradient, norms, gram } = await quantitiesOf(problem(), {
+      gradient: Gradient(),
+      norms: BatchL2(),
+      gram: GradientGram(),
     })
-    const found = await quantitiesOf(problem(), { ggn: DiagGGN(), columns })
-    expectAll(found.ggn, (name) => found.columns.get(name).data, 'ggn')
+    expectAll(norms, (name) => gram.get(name).data.filter((_, at) => at % (samples + 1) === 0), 'norms')
+    for (const [parameter, { data }] of gram) {
+      const total = data.reduce((a, b) => a + b, 0)
+      const norm = gradient.get(parameter).data.reduce((sum, g) => sum + g * g, 0)
+      // Of what cancels only the size of its terms is exact.
+      const scale = data.reduce((sum, x) => sum + Math.abs(x), 1e-9)
+      expect(Math.abs(total - norm) / scale, parameter.name).toBeLessThan(rtol)
+    }
   })
 
-  it('7: α times the loss scales curvature and gradients by α, squares and variances by α²', async () => {
-    const alpha = -2.5
-    const extensions = { ...firstOrder, ...secondOrder }
-    const [one, scaled] = [
-      await quantitiesOf(problem(), extensions),
-      await quantitiesOf(problem(), extensions, { alpha }),
-    ]
-    for (const key of Object.keys(extensions) as (keyof typeof extensions)[]) {
-      const factor = alpha ** (extensions[key]['~spec'].degree as number)
-      expectAll(scaled[key], (name) => one[key].get(name).data.map((x) => x * factor), key)
-    }
+  it('2: what belongs to samples sums to what belongs to all', async () => {
+    const { hessian, byHessian } = await quantitiesOf(problem(), {
+      hessian: DiagHessian(),
+      byHessian: BatchDiagHessian(),
+    })
+    expectAll(hessian, (name) => overRows(byHessian.get(name), (h) => h), 'hessian')
+    if (network.indefinite) return
+    const sampling = { samples: 2, seed: 3 }
+    const found = await quantitiesOf(problem(), {
+      ggn: DiagGGN(),
+      byGGN: BatchDiagGGN(),
+      columns: SqrtGGN(),
+      drawn: DiagGGNMC(sampling),
+      byDrawn: BatchDiagGGNMC(sampling),
+      drawnColumns: SqrtGGNMC(sampling),
+    })
+    expectAll(found.ggn, (name) => overRows(found.byGGN.get(name), (g) => g), 'ggn')
+    expectAll(found.drawn, (name) => overRows(found.byDrawn.get(name), (g) => g), 'drawn ggn')
+    expectAll(found.ggn, (name) => overColumns(found.columns.get(name)), 'ggn')
+    expectAll(found.drawn, (name) => overColumns(found.drawnColumns.get(name)), 'drawn ggn')
   })
 
   it('8: permuting the samples permutes what belongs to them, and nothing else changes', async () => {
-    const { model, loss, inputs, targets } = problem()
     const order = [2, 0, 1]
-    const values = await evaluate({ inputs, targets }, { engine })
-    const permuted: Problem = {
-      model,
-      loss,
-      inputs: tensor(rows(values.inputs, order)),
-      targets: tensor(rows(values.targets as NDArray, order)),
+    const extensions = {
+      ...firstOrder,
+      ...secondOrder,
+      byHessian: BatchDiagHessian(),
+      gram: GradientGram(),
+      jacobians: BatchJacobianL2(),
+      ...(!network.indefinite && {
+        byGGN: BatchDiagGGN(),
+        columns: SqrtGGN(),
+        fisher: DiagEmpiricalFisher(),
+      }),
     }
-    const extensions = { ...firstOrder, ...secondOrder }
-    const before = await quantitiesOf({ model, loss, inputs, targets }, extensions)
-    const after = await quantitiesOf(permuted, extensions)
+    const given = problem()
+    const before = await quantitiesOf(given, extensions)
+    const after = await quantitiesOf(await permuted(given, order), extensions)
     for (const key of Object.keys(extensions) as (keyof typeof extensions)[]) {
-      const own = key === 'each' || key === 'norms'
-      expectAll(
-        after[key],
-        (name) => (own ? rows(before[key].get(name), order) : before[key].get(name)).data,
-        key,
-      )
+      const moved = perSample[key] ?? ((values: NDArray) => values)
+      expectAll(after[key]!, (name) => moved(before[key]!.get(name), order).data, key)
     }
   })
 
@@ -155,39 +238,24 @@ describe.each(networks)('$name', (network) => {
   })
 })
 
-describe('8: a batch that is split', () => {
-  const summed = plain.filter(({ name }) => name.endsWith('(sum)'))
+describe('8: nothing of Kronecker factors belongs to a sample', () => {
+  // A part of a weight has none.
+  const factored = networks.filter(({ name, indefinite }) => indefinite !== true && !name.includes('cut out'))
 
-  it.each(summed)('$name: quantities of the samples concatenate, sums add up', async ({ problem }) => {
-    const { model, loss, inputs, targets } = problem(5)
-    const values = await evaluate({ inputs, targets }, { engine })
-    const part = (from: number, to: number): Problem => {
-      const which = Array.from({ length: to - from }, (_, i) => from + i)
-      return {
-        model,
-        loss,
-        inputs: tensor(rows(values.inputs, which)),
-        targets: tensor(rows(values.targets as NDArray, which)),
-      }
-    }
-    const extensions = { ...firstOrder, ggn: DiagGGN(), hessian: DiagHessian() }
-    const whole = await quantitiesOf({ model, loss, inputs, targets }, extensions)
-    const parts = [await quantitiesOf(part(0, 2), extensions), await quantitiesOf(part(2, 5), extensions)]
-    for (const key of ['each', 'norms'] as const) {
-      expectAll(whole[key], (name) => parts.flatMap((p) => Array.from(p[key].get(name).data)), key)
-    }
-    for (const key of ['gradient', 'squares', 'ggn', 'hessian'] as const) {
-      const [first, second] = parts
-      expectAll(
-        whole[key],
-        (name) => first![key].get(name).data.map((x, i) => x + second![key].get(name).data[i]!),
-        key,
-      )
+  it.each(factored)('$name', async ({ problem }) => {
+    const factorsOf = async ({ model, loss, inputs, targets }: Problem) =>
+      (await evaluate(backward(loss(model(inputs), targets), { kflr: KFLR() }), { engine })).kflr
+    const given = problem(samples)
+    const before = await factorsOf(given)
+    const after = await factorsOf(await permuted(given, [2, 0, 1]))
+    for (const [parameter, { output, input }] of before) {
+      close(after.get(parameter).output.data, output.data, rtol, `output of ${parameter.name}`)
+      if (input) close(after.get(parameter).input!.data, input.data, rtol, `input of ${parameter.name}`)
     }
   })
 })
 
-describe('5 and 7', () => {
+describe('5', () => {
   const piecewiseLinear = networks.filter(({ name }) => /^(one linear layer|ReLU net)/.test(name))
 
   it.each(piecewiseLinear)(
@@ -198,23 +266,54 @@ describe('5 and 7', () => {
     },
   )
 
-  it('5: in a networks net it is not', async () => {
+  it('5: in a smooth net it is not', async () => {
     const tanh = plain.find(({ name }) => name.startsWith('tanh net'))!
     const { ggn, hessian } = await quantitiesOf(tanh.problem(4), { ggn: DiagGGN(), hessian: DiagHessian() })
     const difference = hessian.get('0.weight').data.map((x, i) => Math.abs(x - ggn.get('0.weight').data[i]!))
     expect(Math.max(...difference)).toBeGreaterThan(1e-3)
   })
+})
 
-  it('7: "sum" is 1/c times "mean" for gradients and curvature, 1/c² for squares, norms and variances', async () => {
-    const model = plain[3]!.problem(samples).model
-    const [mean, sum] = (['mean', 'sum'] as const).map((reduction) =>
-      regression('', [4], [2], () => model, { reduction }).problem(samples),
+/** BackPACK's root of the softmax's Hessian: C columns √p (e − p). */
+const withEveryColumn = ownLoss<Tensor>(
+  (output, target) => mul(logSoftmax(output), target).sum([-1]).mul(-1),
+  {
+    name: 'with-every-column',
+    hessianRoot: ({ output }) => {
+      const p = softmax(output)
+      const classes = output.shape[1]!
+      const columns = mul(sub(eye(classes), unsqueeze(p, [1])), unsqueeze(sqrt(p), [2]))
+      return transpose(columns, [1, 0, 2])
+    },
+  },
+)
+
+describe('2: one column less than there are classes is enough', () => {
+  const classifiers = networks.filter(({ draws, problem }) => {
+    const { model, inputs } = problem(1)
+    return draws === 'cross-entropy' && model(inputs).shape.length === 2
+  })
+
+  it.each(classifiers)('$name', async ({ problem }) => {
+    const { model, inputs, targets } = problem(samples)
+    const output = model(inputs)
+    const classes = output.shape[1]!
+    const extensions = { ggn: DiagGGN(), byGGN: BatchDiagGGN(), columns: SqrtGGN() }
+    const labels = targets as Tensor<'int32'>
+    const found = await evaluate(
+      {
+        less: backward(crossEntropy(output, labels), extensions),
+        all: backward(withEveryColumn(output, oneHot(labels, classes)), extensions),
+      },
+      { engine },
     )
-    const extensions = { ...firstOrder, ggn: DiagGGN(), hessian: DiagHessian() }
-    const [ofMean, ofSum] = [await quantitiesOf(mean!, extensions), await quantitiesOf(sum!, extensions)]
-    for (const key of Object.keys(extensions) as (keyof typeof extensions)[]) {
-      const factor = (samples * 2) ** (extensions[key]['~spec'].degree as number)
-      expectAll(ofSum[key], (name) => ofMean[key].get(name).data.map((x) => x * factor), key)
+    const { less, all } = found
+    expectAll(less.ggn, (name) => all.ggn.get(name).data, 'ggn')
+    expectAll(less.byGGN, (name) => all.byGGN.get(name).data, 'ggn by sample')
+    for (const [parameter, columns] of less.columns) {
+      const more = all.columns.get(parameter)
+      expect([columns.shape[0], more.shape[0]]).toEqual([classes - 1, classes])
+      close(gramOf(columns), gramOf(more), rtol, `V Vᵀ of ${parameter.name}`)
     }
   })
 })

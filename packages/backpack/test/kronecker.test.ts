@@ -1,56 +1,16 @@
 /** @file Kronecker factors and square roots against dense blocks and where they are exact. */
-import {
-  backward,
-  defineExtension,
-  type Extension,
-  ggnFlow,
-  type KroneckerFactors,
-  type Module,
-  mseLoss,
-  type Parameter,
-  type ParameterMap,
-} from '@beyondgrad/autograd'
+import { backward, type Module, mseLoss, type Parameter } from '@beyondgrad/autograd'
 import { Conv2d, ConvTranspose1d, Flatten, Linear, moduleOf, Sequential } from '@beyondgrad/nn'
-import {
-  cast,
-  gather,
-  iota,
-  evaluate,
-  type Evaluated,
-  referenceEngine,
-  reshape,
-  sizeOf,
-  type Tensor,
-} from '@beyondgrad/tensor'
+import { cast, gather, evaluate, referenceEngine, reshape, type Tensor } from '@beyondgrad/tensor'
 import { bruteForce } from '@beyondgrad/testing'
+import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { KFAC, KFLR, KFRA, SqrtGGN, SqrtGGNMC } from '../src/index.ts'
+import { close } from './closeness.ts'
+import { dense, type Factors, gramOf, placedBlock, rowsOfFactors } from './dense-blocks.ts'
+import { plain } from './layer-networks.ts'
 import { networks } from './networks.ts'
 import { classifier, data, type Network, of, regression, residual, weight } from './network.ts'
-
-type Factors = Evaluated<KroneckerFactors>
-
-/** B ⊗ A, or B alone, as a dense matrix. */
-function dense({ output, input }: Factors): Float64Array {
-  if (input === undefined) return Float64Array.from(output.data)
-  const [o, i] = [output.shape[0]!, input.shape[0]!]
-  const size = o * i
-  const result = new Float64Array(size * size)
-  for (let a = 0; a < o; a++)
-    for (let b = 0; b < o; b++)
-      for (let c = 0; c < i; c++)
-        for (let d = 0; d < i; d++)
-          result[(a * i + c) * size + b * i + d] = output.data[a * o + b]! * input.data[c * i + d]!
-  return result
-}
-
-function close(found: ArrayLike<number>, expected: ArrayLike<number>, rtol = 1e-9): void {
-  expect(found.length).toBe(expected.length)
-  const scale = Math.max(1e-12, ...Array.from(expected, Math.abs))
-  for (let i = 0; i < expected.length; i++) {
-    expect(Math.abs(found[i]! - expected[i]!), `entry ${i}`).toBeLessThan(rtol * scale)
-  }
-}
 
 const engine = referenceEngine()
 
@@ -96,28 +56,46 @@ describe('where Kronecker factors are exact', () => {
     }
   })
 
-  it('expand: deep linear nets with a loss at each position', async () => {
-    const layers = (): Network['problem'] =>
-      regression('linear', [3, 2], [3, 2], () =>
-        Sequential(Linear(2, 3, { seed: 1, bias: false }), Linear(3, 2, { seed: 2, bias: false })),
-      ).problem
-    const all = await factorsOf({ name: 'linear', problem: layers() }, 3, KFLR())
-    expect(all.length).toBe(2)
-    for (const [, factors, block] of all) close(dense(factors), block)
+  /** Widths of the layers of a net, samples, and positions. */
+  const deepLinear = fc.record({
+    widths: fc.array(fc.integer({ min: 1, max: 3 }), { minLength: 2, maxLength: 4 }),
+    samples: fc.integer({ min: 1, max: 4 }),
+    positions: fc.integer({ min: 1, max: 3 }),
+    reduction: fc.constantFrom('mean', 'sum'),
+  })
+  const layersOf = (widths: readonly number[]): Module[] =>
+    widths.slice(1).map((width, i) => Linear(widths[i]!, width, { seed: i + 1, bias: false }))
+
+  it('expand: deep linear nets with a squared error at each position', async () => {
+    const property = fc.asyncProperty(deepLinear, async ({ widths, samples, positions, reduction }) => {
+      const network = regression(
+        'linear',
+        [positions, widths[0]!],
+        [positions, widths.at(-1)!],
+        () => Sequential(...layersOf(widths)),
+        { reduction },
+      )
+      const all = await factorsOf(network, samples, KFLR())
+      expect(all.length).toBe(widths.length - 1)
+      for (const [, factors, block] of all) close(dense(factors), block)
+    })
+    await fc.assert(property, { numRuns: 30, seed: 3 })
   })
 
-  it('reduce: deep linear nets whose positions are averaged before the loss', async () => {
-    const network = regression('pooled', [3, 2], [2], () => {
-      const [w, v] = [Linear(2, 3, { seed: 1, bias: false }), Linear(3, 2, { seed: 2, bias: false })]
-      return Sequential(
-        w,
-        v,
-        moduleOf((x: Tensor) => x.mean([1])),
-      )
+  it('reduce: deep linear nets whose positions are averaged or added before a squared error', async () => {
+    const pool = fc.constantFrom<(x: Tensor) => Tensor>(
+      (x) => x.mean([1]),
+      (x) => x.sum([1]),
+    )
+    const property = fc.asyncProperty(deepLinear, pool, async (net, pooled) => {
+      const { widths, samples, positions, reduction } = net
+      const model = (): Module => Sequential(...layersOf(widths), moduleOf(pooled))
+      const network = regression('pooled', [positions, widths[0]!], [widths.at(-1)!], model, { reduction })
+      const all = await factorsOf(network, samples, KFLR({ mode: 'reduce' }))
+      expect(all.length).toBe(widths.length - 1)
+      for (const [, factors, block] of all) close(dense(factors), block)
     })
-    const all = await factorsOf(network, 3, KFLR({ mode: 'reduce' }))
-    expect(all.length).toBe(2)
-    for (const [, factors, block] of all) close(dense(factors), block)
+    await fc.assert(property, { numRuns: 30, seed: 3 })
   })
 
   it('for biases and scales the block itself, for any net', async () => {
@@ -172,7 +150,37 @@ describe('where Kronecker factors are exact', () => {
     expect(() => backward(whole, { kfra: KFRA() })).toThrow(/branches at op .* use KFLR/)
   })
 
-  it('Monte-Carlo factors approach the exact ones', async () => {
+  it.each(['cross-entropy', 'mse', 'bce-with-logits'] as const)(
+    'drawn factors of one sample approach its block with the root of the number of draws: %s',
+    async (draws) => {
+      const network = plain.find((each) => each.draws === draws)!
+      const seeds = Array.from({ length: 12 }, (_, seed) => seed)
+      /** Root of the mean square error over the seeds, relative. */
+      const error = async (samples: number): Promise<number> => {
+        const found = await Promise.all(
+          seeds.map(async (seed) => factorsOf(network, 1, KFAC({ samples, seed }))),
+        )
+        const [wrong, right] = found.flat().reduce(
+          ([difference, size], [, factors, block]) => {
+            const estimate = dense(factors)
+            return [
+              difference + block.reduce((sum, x, i) => sum + (estimate[i]! - x) ** 2, 0),
+              size + block.reduce((sum, x) => sum + x ** 2, 0),
+            ] as const
+          },
+          [0, 0] as readonly [number, number],
+        )
+        return Math.sqrt(wrong / right)
+      }
+      const [few, many] = [await error(16), await error(16 * 16)]
+      // 16 times the draws: a quarter of the error, give or take what 12 seeds leave to chance.
+      expect(few / many).toBeGreaterThan(4 / 1.7)
+      expect(few / many).toBeLessThan(4 * 1.7)
+      expect(many).toBeLessThan(0.2)
+    },
+  )
+
+  it('drawn factors of a batch approach the exact ones', async () => {
     const network = classifier('net', [3], 4, () => Linear(3, 4, { seed: 1 }))
     const [exact] = await factorsOf(network, 3, KFLR())
     const [drawn] = await factorsOf(network, 3, KFAC({ samples: 20_000, seed: 3 }))
@@ -180,21 +188,6 @@ describe('where Kronecker factors are exact', () => {
     close(drawn![1].input!.data, exact![1].input!.data)
   })
 })
-
-/** Factors, and for every entry of the parameter which row of B ⊗ A it is. */
-const placed: Extension<ParameterMap<{ readonly factors: KroneckerFactors; readonly rows: Tensor }>> =
-  defineExtension({
-    name: 'placed',
-    flow: ggnFlow(),
-    parameter: ({ contribution }) => {
-      const factors = contribution.kroneckerFactors('expand')
-      const { output, input } = factors
-      const [groups, out] = output.shape.length === 3 ? output.shape : [1, output.shape[0]!]
-      const size = input === undefined ? [out!] : [groups!, out!, input.shape.at(-1)!]
-      const rows = contribution.placeKronecker(cast(reshape(iota(sizeOf(size)), size), 'float32'), 0)
-      return { factors, rows }
-    },
-  })
 
 /** One-sample networks whose weights are laid out in every way there is; one position each. */
 const layouts: readonly { readonly name: string; readonly model: () => Module }[] = [
@@ -232,40 +225,17 @@ describe('placeKronecker says which entry of the parameter is which row', () => 
     const inputs = data('x', [1, 3])
     const targets = data('y', [...net(inputs).shape])
     const problem = { model: net, loss: mseLoss, inputs, targets }
-    const { result } = await evaluate(backward(mseLoss(net(inputs), targets), { result: placed }), { engine })
+    const { factors, rows } = await evaluate(
+      backward(mseLoss(net(inputs), targets), { factors: KFLR(), rows: rowsOfFactors }),
+      { engine },
+    )
     const at = await bruteForce(problem)
-    for (const [parameter, { factors, rows }] of result) {
-      const block = denseGroups(factors)
-      const size = rows.data.length
-      expect(rows.shape).toEqual(parameter.shape)
-      const found = Float64Array.from({ length: size * size }, (_, i) => {
-        return block[rows.data[Math.floor(i / size)]! * size + rows.data[i % size]!]!
-      })
-      close(found, (await at.ggn(parameter)).data)
+    for (const [parameter, order] of rows) {
+      expect(order.shape).toEqual(parameter.shape)
+      close(placedBlock(factors.get(parameter), order), (await at.ggn(parameter)).data)
     }
   })
 })
-
-/** B ⊗ A of every group on the diagonal; a table's A is a diagonal. */
-function denseGroups({ output, input }: Factors): Float64Array {
-  const groups = output.shape.length === 3 ? output.shape[0]! : 1
-  const [o, i] = [output.shape.at(-1)!, input?.shape.at(-1) ?? 1]
-  const size = groups * o * i
-  const result = new Float64Array(size * size)
-  for (let p = 0; p < size; p++) {
-    for (let q = 0; q < size; q++) {
-      const [g, h] = [p, q].map((row) => Math.floor(row / (o * i)))
-      if (g !== h) continue
-      const [a, b] = [p, q].map((row) => Math.floor(row / i) % o)
-      const [c, d] = [p % i, q % i]
-      const table = input?.shape.length === 1
-      const right =
-        input === undefined ? 1 : table ? Number(c === d) * input.data[c]! : input.data[(g! * i + c) * i + d]!
-      result[p * size + q] = output.data[(g! * o + a!) * o + b!]! * right
-    }
-  }
-  return result
-}
 
 describe('what has no Kronecker factors says so', () => {
   it('a part of a parameter', () => {
@@ -292,15 +262,9 @@ describe('square roots', () => {
     })
     const { root, drawn } = await evaluate(results, { engine })
     const at = await bruteForce(problem)
-    for (const [parameter, { shape, data }] of root) {
-      const size = sizeOf(parameter.shape)
-      const rows = data.length / Math.max(1, size)
-      const block = new Float64Array(size * size)
-      for (let r = 0; r < rows; r++)
-        for (let i = 0; i < size; i++)
-          for (let j = 0; j < size; j++) block[i * size + j]! += data[r * size + i]! * data[r * size + j]!
-      close(block, (await at.ggn(parameter)).data, 1e-8)
-      expect(shape.slice(1)).toEqual([2, ...parameter.shape])
+    for (const [parameter, columns] of root) {
+      close(gramOf(columns), (await at.ggn(parameter)).data, 1e-8)
+      expect(columns.shape.slice(1)).toEqual([2, ...parameter.shape])
       expect(drawn.get(parameter).shape.slice(1)).toEqual([2, ...parameter.shape])
     }
   })

@@ -29,6 +29,7 @@ import { checkExtension, definitions, jumping, operations, randomExpressions } f
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { BatchGradient, BatchL2, DiagGGN, DiagHessian, SumGradSquared, Variance } from '../src/index.ts'
+import { close } from './closeness.ts'
 import { numbers } from './network.ts'
 
 const engine = referenceEngine()
@@ -146,7 +147,7 @@ describe('random networks', () => {
       for (const name of names) {
         await tally.count(name, async () => {
           const { found } = await evaluate(backward(loss, { found: quantities[name] }), { engine })
-          for (const p of used) expectClose(found.get(p).data, await fromRows[name](output, goal, p), name)
+          for (const p of used) close(found.get(p).data, await fromRows[name](output, goal, p), 1e-8, name)
         })
       }
     })
@@ -155,15 +156,6 @@ describe('random networks', () => {
     expect(tally.right.get('diag-hessian')).toBeGreaterThan(60)
   })
 })
-
-function expectClose(found: ArrayLike<number>, expected: ArrayLike<number>, what: string): void {
-  expect(found.length, what).toBe(expected.length)
-  const scale = Math.max(1, ...Array.from(expected, Math.abs))
-  for (let i = 0; i < expected.length; i++) {
-    const error = Math.abs(found[i]! - expected[i]!)
-    expect(error / scale, `${what}, element ${i}: ${found[i]} instead of ${expected[i]}`).toBeLessThan(1e-8)
-  }
-}
 
 const error = (output: Tensor, goal: Tensor): Tensor => mseLoss(output, goal, { reduction: 'sum' })
 

@@ -136,13 +136,13 @@ describe('transposed convolution', () => {
           groups: fc.constantFrom(1, 2),
         }),
         async ({ positions, kernel, stride, dilation, padding, extra, groups }) => {
-          fc.pre(extra < stride && (positions - 1) * stride - 2 * padding + dilation * (kernel - 1) + 1 > 0)
+          const size = (positions - 1) * stride - 2 * padding + dilation * (kernel - 1) + 1 + extra
+          fc.pre(extra < stride && size > 0)
           const options = { stride, dilation, padding, groups }
           const x = filled([2, 4, positions, 2], 1)
           const w = filled([4, 3, kernel, 1], 2)
           const plain = { ...options, stride: [stride, 1], dilation: [dilation, 1], padding: [padding, 0] }
           const y = convTranspose(x, w, { ...plain, outputPadding: [extra, 0] })
-          const size = (positions - 1) * stride - 2 * padding + dilation * (kernel - 1) + 1 + extra
           expect(y.shape).toEqual([2, 3 * groups, size, 2])
           const z = filled(y.shape, 3)
           const [a, b] = await evaluate([conv(z, w, plain).mul(x).sum(), z.mul(y).sum()], { engine })
@@ -161,6 +161,12 @@ describe('transposed convolution', () => {
       [[10, 102, 20, 200]],
     ])
     await expectValues(convTranspose(x, w, { stride: 2, outputPadding: 1 }), [[[1, 10, 102, 20, 200, 0]]])
+    await expectValues(convTranspose(x, w, { stride: 2, outputPadding: 3 }), [
+      [[1, 10, 102, 20, 200, 0, 0, 0]],
+    ])
+    // All that is left is what the stride passes over.
+    const one = tensor([[[1]]])
+    await expectValues(convTranspose(one, one, { stride: 2, padding: [[1, 0]], outputPadding: 1 }), [[[0]]])
   })
 
   it('says what does not fit', () => {

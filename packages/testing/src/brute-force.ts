@@ -30,6 +30,8 @@ export interface BruteForce {
   readonly scale: number
   /** Every sample's output, [N, C]. */
   outputs(): Promise<Matrix>
+  /** The gradient of the whole loss with respect to each sample's output, [N, C]. */
+  slopes(): Promise<Matrix>
   /** The gradient of the whole loss. */
   gradient(parameter: Parameter): Promise<Float64Array>
   /** Every sample's part of it, [N, P]. */
@@ -83,32 +85,35 @@ export async function bruteForce<T extends AnyTensor>(problem: Problem<T>): Prom
     const size = sizeOf(parameter.shape)
     return dense.map((each) => matrix(each, each.data.length / size, size))
   })
+  const perSample = (values: readonly NDArray<DType>[]): Matrix => {
+    const data = Float64Array.from(values.flatMap((each) => Array.from(each.data as Float64Array)))
+    return { rows: samples, columns: data.length / samples, data }
+  }
   return {
     samples,
     parameters,
     scale,
-    outputs: async () => {
+    outputs: async () => perSample(await outputs()),
+    slopes: async () => {
       const values = await outputs()
-      const data = Float64Array.from(values.flatMap((each) => Array.from(each.data as Float64Array)))
-      return { rows: samples, columns: data.length / samples, data }
+      const slopes = parts.map(({ y }, n) => {
+        const { data, shape, dtype } = values[n]!
+        const output = leaf(data, shape, dtype) as Tensor
+        return gradient(loss(output, y).mul(scale), [output])[0]!
+      })
+      return perSample(await valuesOf(slopes))
     },
     lossHessians,
     jacobians,
+    ggn: ggnFrom(jacobians, lossHessians),
     gradient: perParameter(async (parameter) => {
       const [value] = await valuesOf(gradient(whole, [parameter.value]))
       return value!.data as Float64Array
     }),
     sampleGradients: perParameter(async (parameter) => {
-      const each = await valuesOf(parts.map((part) => gradient(part.loss.mul(scale), [parameter.value])[0]!))
-      const data = Float64Array.from(each.flatMap((g) => Array.from(g.data as Float64Array)))
-      return { rows: samples, columns: sizeOf(parameter.shape), data }
-    }),
-    ggn: perParameter(async (parameter) => {
-      const size = sizeOf(parameter.shape)
-      const data = new Float64Array(size * size)
-      const curvatures = await lossHessians()
-      for (const [n, j] of (await jacobians(parameter)).entries()) addSandwich(data, j, curvatures[n]!)
-      return { rows: size, columns: size, data }
+      return perSample(
+        await valuesOf(parts.map((part) => gradient(part.loss.mul(scale), [parameter.value])[0]!)),
+      )
     }),
     sampleHessians: perParameter(async (parameter) => {
       const size = sizeOf(parameter.shape)
@@ -121,6 +126,27 @@ export async function bruteForce<T extends AnyTensor>(problem: Problem<T>): Prom
       return matrix(value!, size, size)
     }),
   }
+}
+
+type PerParameter<T> = (parameter: Parameter) => Promise<T>
+
+function ggnFrom(
+  jacobians: PerParameter<readonly Matrix[]>,
+  lossHessians: () => Promise<readonly Matrix[]>,
+): PerParameter<Matrix> {
+  return perParameter(async (parameter) => {
+    const size = sizeOf(parameter.shape)
+    const data = new Float64Array(size * size)
+    const curvatures = await lossHessians()
+    for (const [n, j] of (await jacobians(parameter)).entries()) addSandwich(data, j, curvatures[n]!)
+    return { rows: size, columns: size, data }
+  })
+}
+
+/** The same with other matrices in the place of the loss's Hessians, for what is made of these. */
+export function withLossHessians(at: BruteForce, compute: () => Promise<readonly Matrix[]>): BruteForce {
+  const lossHessians = once(compute)
+  return { ...at, lossHessians, ggn: ggnFrom((parameter) => at.jacobians(parameter), lossHessians) }
 }
 
 /** Σ of all samples' losses, or their mean: the values tell which. */
@@ -167,7 +193,7 @@ function once<T>(compute: () => Promise<T>): () => Promise<T> {
   return () => (known ??= compute())
 }
 
-function perParameter<T>(compute: (parameter: Parameter) => Promise<T>): (p: Parameter) => Promise<T> {
+function perParameter<T>(compute: PerParameter<T>): PerParameter<T> {
   const known = new Map<object, Promise<T>>()
   return (parameter) => {
     let value = known.get(parameter.cell)

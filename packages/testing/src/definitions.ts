@@ -1,6 +1,5 @@
 /** @file BackPACK's quantities as their definitions say, from every sample's own derivatives and dense curvature. */
 import type { Parameter } from '@beyondgrad/autograd'
-import { fillRandom } from '@beyondgrad/tensor'
 import type { BruteForce, Matrix } from './brute-force.ts'
 
 /** What a quantity is for one parameter, row-major. */
@@ -32,7 +31,10 @@ function diagonalOfProduct({ rows, columns, data }: Matrix, h: Matrix): Float64A
   return result
 }
 
-/** Definitions by the names that the command line and files use; `diag-ggn-mc` needs to know how draws are made. */
+/**
+ * Definitions by the names that the command line and files use. What is drawn needs to know how (`drawn`), and the empirical Fisher
+ * matrix what its loss averages over (`empirical`).
+ */
 export const definitions: Readonly<
   Record<
     | 'gradient'
@@ -85,70 +87,4 @@ export const definitions: Readonly<
     Float64Array.from(
       (await at.jacobians(parameter)).map(({ data }) => data.reduce((sum, x) => sum + x * x, 0)),
     ),
-}
-
-export interface MonteCarloDefinition {
-  /** Whose draws: every loss has its way to make columns of random numbers. */
-  readonly loss: 'cross-entropy' | 'mse' | 'bce-with-logits'
-  /** Columns a sample. Default: 1. */
-  readonly samples?: number
-  /** Default: 0. */
-  readonly seed?: number
-  /** What a sample's own loss is multiplied with in the whole beyond `scale`, as 1 / D for a mean over D outputs. */
-  readonly factor?: number
-}
-
-/**
- * `diag-ggn-mc`: (1 / M) Σₙₘ c (Jₙᵀ sₙₘ)² with s the gradient of −log p(y | output), y drawn from the model's own
- * distribution by the same pure function of seed, sample and draw.
- */
-export function monteCarloDiagonal(options: MonteCarloDefinition): Definition {
-  const { loss, samples: draws = 1, seed = 0, factor = 1 } = options
-  return async (at, parameter) => {
-    const { rows, columns, data } = await at.outputs()
-    const jacobians = await at.jacobians(parameter)
-    const positions = loss === 'cross-entropy' ? 1 : columns
-    const drawn = new Float64Array(draws * rows * positions)
-    const distribution = loss === 'mse' ? 'normal' : 'uniform'
-    fillRandom({ distribution, seed, stream: loss }, 0, draws, rows, positions, drawn)
-    const size = jacobians[0]!.columns
-    const result = new Float64Array(size)
-    for (let m = 0; m < draws; m++) {
-      for (let n = 0; n < rows; n++) {
-        const from = (m * rows + n) * positions
-        const output = data.subarray(n * columns, (n + 1) * columns)
-        const column = columnOf[loss](output, drawn.subarray(from, from + positions))
-        const slope = pulledBack(jacobians[n]!, column)
-        for (let p = 0; p < size; p++) result[p]! += (at.scale * factor * slope[p]! ** 2) / draws
-      }
-    }
-    return result
-  }
-}
-
-/** The gradient of −log p(y | output) for a drawn y. */
-const columnOf = {
-  'cross-entropy': (output: Float64Array, [u]: Float64Array): Float64Array => {
-    const top = Math.max(...output)
-    const exps = output.map((x) => Math.exp(x - top))
-    const total = exps.reduce((a, b) => a + b, 0)
-    let label = 0
-    for (let below = exps[0]! / total; below <= u! && label < output.length - 1;)
-      below += exps[++label]! / total
-    return exps.map((e, c) => e / total - (c === label ? 1 : 0))
-  },
-  mse: (_output: Float64Array, normal: Float64Array): Float64Array => normal.map((z) => z * Math.SQRT2),
-  'bce-with-logits': (output: Float64Array, u: Float64Array): Float64Array =>
-    output.map((x, d) => {
-      const p = 1 / (1 + Math.exp(-x))
-      return p - (u[d]! < p ? 1 : 0)
-    }),
-}
-
-function pulledBack({ rows, columns, data }: Matrix, column: Float64Array): Float64Array {
-  return Float64Array.from({ length: columns }, (_, p) => {
-    let sum = 0
-    for (let c = 0; c < rows; c++) sum += data[c * columns + p]! * column[c]!
-    return sum
-  })
 }

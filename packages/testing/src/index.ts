@@ -2,7 +2,7 @@
 export { checkVmap } from './batching.ts'
 export { type BruteForce, bruteForce, type Matrix, type Problem } from './brute-force.ts'
 export type { Tolerance } from './close.ts'
-export { type Definition, definitions, type MonteCarloDefinition, monteCarloDiagonal } from './definitions.ts'
+export { type Definition, definitions } from './definitions.ts'
 export { checkDerivative, type DerivativeOptions } from './derivative.ts'
 export { checkEngine, type EngineOptions, type EngineReport } from './engine.ts'
 export { engineTable } from './engine-table.ts'
@@ -13,6 +13,13 @@ export {
   type ExtensionCheck,
   type ResultCheck,
 } from './extension.ts'
+export {
+  drawn,
+  drawnCurvature,
+  empirical,
+  type MonteCarloDefinition,
+  monteCarloDiagonal,
+} from './estimated-curvature.ts'
 export { checkFlow, type FlowCheck, type FlowReport, type FlowView } from './flow.ts'
 export { checkLabels, type LabelledGraph, type LabelOptions, type LabelReport } from './labels.ts'
 export {

@@ -30,7 +30,8 @@ export interface CurvatureOptions<B extends object> {
   readonly parameters?: ParameterMap<Parameter> | readonly Parameter[]
   /**
    * How much the loss of a batch counts in the whole. Default: under "mean" its share of all terms, so that the operator is that of one
-   * big batch; 1 under "sum". Several batches of a loss that contains no marked one need it.
+   * big batch; 1 under "sum". Several batches of a loss that is no
+   * linear combination of marked ones need it.
    */
   readonly share?: (batch: B) => number
   /** Bytes that the intermediates of one execution for several vectors may take, by estimate. Default: 128 MiB. */
@@ -147,7 +148,7 @@ async function overBatches<B extends object>(
   for await (const batch of read()) {
     throwIfCancelled(signal)
     demandCurrent()
-    const { parts, terms, reduction } = await traces.run(batch, vectors, signal)
+    const { parts, reduction, normalizers, factors } = await traces.run(batch, vectors, signal)
     // A run that had to wait may have seen newer parameters.
     demandCurrent()
     const share = options.share?.(batch)
@@ -159,8 +160,13 @@ async function overBatches<B extends object>(
     }
     if (share === undefined && (reduction === 'unknown' || reduction === 'mixed')) unshared = reduction
     if (unshared !== undefined && done > 0) throw needsShare(name, unshared)
-    const numbers = terms.map((each) => (typeof each === 'number' ? each : each.data[0]!))
-    addParts(totals, parts, layout, shares.weight({ terms: numbers, share }))
+    const weight = shares.weight({
+      reduction,
+      normalizers: normalizers.map((each) => (typeof each === 'number' ? each : each.data[0]!)),
+      factors: factors.map(({ data }) => data[0]!),
+      share,
+    })
+    addParts(totals, parts, layout, weight)
     done++
     onProgress?.({ done })
   }
@@ -207,7 +213,7 @@ function needsShare(what: string, reduction: Reductions): BeyondgradError {
   const why =
     reduction === 'mixed'
       ? 'some of the losses average over a batch and others add up'
-      : 'the loss contains no marked loss'
+      : 'the loss is no linear combination of marked losses such as crossEntropy'
   return new BeyondgradError(
     'value',
     `${what}: ${why}, so that nothing says how much each of several batches counts; say it with the option share, as in ({ inputs }) => inputs.shape[0] / total`,

@@ -20,7 +20,7 @@ import {
   zeros,
 } from '@beyondgrad/tensor'
 import { type OpenBatch, openBatch } from './data-batches.ts'
-import { lossTerms, type Reductions } from './loss-terms.ts'
+import { lossTerms, type LossTerms } from './loss-terms.ts'
 import { inDouble, type VectorLayout } from './vector-layout.ts'
 
 /** What kind of curvature; expressions for one batch. */
@@ -33,12 +33,9 @@ export interface CurvatureKind {
 }
 
 /** Results of one batch. */
-interface BatchResult {
+interface BatchResult extends LossTerms {
   /** By parameter, those without elements left out; with an axis of vectors in front if there are several. */
   readonly parts: readonly Tensor[]
-  /** What the losses average over. */
-  readonly terms: readonly (number | Tensor)[]
-  readonly reduction: Reductions
 }
 
 /** What traces are made of. */
@@ -122,7 +119,7 @@ function build<B extends object>(
       : kind.product(loss, splitVector(flat, layout, parameters), leaves)
   // Of no elements there is nothing to compute.
   const parts = list.filter(({ shape }) => sizeOf(shape) > 0).map((parameter) => found.get(parameter))
-  return { parts, ...lossTerms(loss, new Set(leaves)) }
+  return { parts, ...lossTerms(loss, list) }
 }
 
 /** Products with several vectors, [K, size]: that with one vector, lifted. */

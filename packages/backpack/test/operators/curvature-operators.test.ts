@@ -1,12 +1,11 @@
 /** @file Curvature over data: against reference values, brute force, and one big batch against several. */
-import { backward, bceWithLogits, crossEntropy, type Module, mseLoss } from '@beyondgrad/autograd'
+import { backward, bceWithLogits, crossEntropy } from '@beyondgrad/autograd'
 import { onnxruntime } from '@beyondgrad/engine-onnxruntime'
 import { batches, Linear, Sequential, Tanh } from '@beyondgrad/nn'
 import {
   type Engine,
   evaluate,
   type Graph,
-  intTensor,
   referenceEngine,
   sizeOf,
   sum,
@@ -27,24 +26,12 @@ import {
 } from '../../src/index.ts'
 import { data, labels, numbers, of, weight } from '../network.ts'
 import { networks } from '../networks.ts'
-import { close, diagonalOf, normal, ofItsData, timesDense, traceOf } from './dense.ts'
+import { close } from '../closeness.ts'
+import { diagonalOf, normal, ofItsData, timesDense, traceOf } from './dense.ts'
+import { all, classes, model, part, type Samples, split } from './samples.ts'
 
 const reference = referenceEngine()
 const native = onnxruntime()
-
-interface Samples {
-  readonly inputs: Tensor
-  readonly targets: Tensor<'int32'>
-}
-
-const classes = 3
-const model = (): Module => Sequential(Linear(4, 5, { seed: 1 }), Tanh(), Linear(5, classes, { seed: 2 }))
-const all: Samples = { inputs: data('x', [7, 4]), targets: labels(7, classes) }
-const part = (from: number, to: number): Samples => ({
-  inputs: tensor(numbers('x', [7, 4]).slice(from * 4, to * 4), { shape: [to - from, 4], dtype: 'float32' }),
-  targets: intTensor(Array.from({ length: to - from }, (_, n) => ((from + n) * 7 + 1) % classes)),
-})
-const split = [part(0, 3), part(3, 4), part(4, 7)]
 
 const operators = { GGNOperator, HessianOperator, EmpiricalFisherOperator }
 
@@ -193,76 +180,6 @@ describe.each(Object.entries(operators))('%s', (_name, make) => {
       )
     }
     await expect(trace(operator, { method: 'hutchinson' })).rejects.toMatchObject({ code: 'data' })
-  })
-})
-
-describe('shares of batches', () => {
-  const net = model()
-  const square = ({ inputs }: Samples): Tensor => net(inputs).square().mean()
-  it('are asked for where no loss is marked', async () => {
-    const options = { loss: square, data: split }
-    const operator = await HessianOperator(options)
-    const vector = normal('u', operator.layout.size)
-    await expect(operator.matvec(vector)).rejects.toThrow(/say it with the option share/)
-    const shared = await HessianOperator({ ...options, share: ({ inputs }) => inputs.shape[0]! / 7 })
-    const one = await HessianOperator({ loss: square, data: all })
-    close(await shared.matvec(vector), await one.matvec(vector), 1e-11)
-    await expect(GGNOperator(options)).rejects.toMatchObject({ code: 'not-a-loss' })
-    const odd = await HessianOperator({ ...options, share: () => NaN })
-    await expect(odd.matvec(vector)).rejects.toThrow(/share of a batch must be a finite number, not NaN/)
-  })
-
-  it('must be those of all losses', async () => {
-    const two = ({ inputs, targets }: Samples): Tensor =>
-      crossEntropy(net(inputs), targets, { ignoreIndex: 1 }).add(mseLoss(net(inputs), inputs.slice(1, 0, 3)))
-    const operator = await GGNOperator({ loss: two, data: [part(0, 2), part(2, 7)] })
-    await expect(operator.matvec(normal('u', operator.layout.size))).rejects.toThrow(
-      /the losses of a batch count .* of all batches/,
-    )
-    const alike = ({ inputs, targets }: Samples): Tensor =>
-      crossEntropy(net(inputs), targets).add(mseLoss(net(inputs), inputs.slice(1, 0, 3)).mul(3))
-    const [one, several] = [
-      await GGNOperator({ loss: alike, data: all }),
-      await GGNOperator({ loss: alike, data: split }),
-    ]
-    const vector = normal('u', one.layout.size)
-    close(await several.matvec(vector), await one.matvec(vector), 1e-11)
-    const mixed = ({ inputs, targets }: Samples): Tensor =>
-      crossEntropy(net(inputs), targets).add(
-        mseLoss(net(inputs), inputs.slice(1, 0, 3), { reduction: 'sum' }),
-      )
-    const unsaid = await GGNOperator({ loss: mixed, data: split })
-    await expect(unsaid.matvec(vector)).rejects.toThrow(
-      /some of the losses average over a batch and others add up, .* share/,
-    )
-    const [once, twice] = [
-      await GGNOperator({ loss: mixed, data: all }),
-      await GGNOperator({ loss: mixed, data: [all, all], share: () => 0.5 }),
-    ]
-    close(await twice.matvec(vector), await once.matvec(vector), 1e-11)
-    await expect(EmpiricalFisherOperator({ loss: alike, data: all })).rejects.toThrow(
-      /the loss combines 2 marked losses/,
-    )
-  })
-
-  it('terms of parameters alone count for the Hessian, once', async () => {
-    const decayed = ({ inputs, targets }: Samples): Tensor =>
-      crossEntropy(net(inputs), targets).add(sum(net.parameters.get('0.weight').value.square()).mul(0.5))
-    const plain = ({ inputs, targets }: Samples): Tensor => crossEntropy(net(inputs), targets)
-    const vector = normal('u', 43)
-    const onWeight = vector.map((x, i) => (i < 20 ? x : 0))
-    const [h, h0] = [
-      await HessianOperator({ loss: decayed, data: split }),
-      await HessianOperator({ loss: plain, data: all }),
-    ]
-    const expected = (await h0.matvec(vector)).map((x, i) => x + onWeight[i]!)
-    close(await h.matvec(vector), expected, 1e-11)
-    const [g, g0] = [
-      await GGNOperator({ loss: decayed, data: split }),
-      await GGNOperator({ loss: plain, data: all }),
-    ]
-    close(await g.matvec(vector), await g0.matvec(vector), 1e-11)
-    close((await diagonal(g)).value, (await diagonal(g0)).value, 1e-11)
   })
 })
 

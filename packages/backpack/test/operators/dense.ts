@@ -1,6 +1,5 @@
-/** @file Dense matrices as operators, to compare with; and how close numbers are. */
+/** @file Dense matrices as operators, to compare with. */
 import { type AnyTensor, fillRandom, substitute, type Tensor, topologicalOrder } from '@beyondgrad/tensor'
-import { expect } from 'vitest'
 import {
   type CurvatureOptions,
   type DenseMatrix,
@@ -67,15 +66,6 @@ export const operatorOf = (matrix: DenseMatrix, symmetric = false): LinearOperat
 export const diagonalOf = ({ columns, data }: DenseMatrix): Float64Array =>
   data.filter((_, k) => k % (columns + 1) === 0)
 export const traceOf = (matrix: DenseMatrix): number => diagonalOf(matrix).reduce((a, b) => a + b, 0)
-
-/** Equal up to `rtol` of the largest entry. */
-export function close(found: ArrayLike<number>, expected: ArrayLike<number>, rtol = 1e-9): void {
-  expect(found.length).toBe(expected.length)
-  const size = Math.max(1e-300, ...Array.from(expected, Math.abs))
-  for (let i = 0; i < expected.length; i++) {
-    expect(Math.abs(found[i]! - expected[i]!), `entry ${i}`).toBeLessThanOrEqual(rtol * size)
-  }
-}
 
 /** A finished loss as a function of the data that it was made of. */
 export function ofItsData(

@@ -13,7 +13,8 @@ import {
   type TraceMethod,
 } from '../../src/index.ts'
 import { data, labels } from '../network.ts'
-import { close, diagonalOf, operatorOf, randomMatrix, semidefinite, traceOf } from './dense.ts'
+import { close } from '../closeness.ts'
+import { diagonalOf, operatorOf, randomMatrix, semidefinite, traceOf } from './dense.ts'
 
 const seeds = Array.from({ length: 60 }, (_, seed) => seed)
 const size = 24

@@ -17,7 +17,8 @@ import {
   type LinearOperator,
 } from '../../src/index.ts'
 import { data, labels } from '../network.ts'
-import { close, normal, operatorOf, randomMatrix, semidefinite, timesDense } from './dense.ts'
+import { close } from '../closeness.ts'
+import { normal, operatorOf, randomMatrix, semidefinite, timesDense } from './dense.ts'
 
 const size = 12
 const definite = semidefinite('spd', size, size, 0.2)

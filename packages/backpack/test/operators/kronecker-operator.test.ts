@@ -37,7 +37,8 @@ import {
   trace,
 } from '../../src/index.ts'
 import { data, of, weight } from '../network.ts'
-import { close, diagonalOf, normal, semidefinite, traceOf } from './dense.ts'
+import { close } from '../closeness.ts'
+import { diagonalOf, normal, semidefinite, traceOf } from './dense.ts'
 
 const engine = referenceEngine()
 const array = (shape: Shape, values: ArrayLike<number>): NDArray => ({

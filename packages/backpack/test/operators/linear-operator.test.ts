@@ -11,8 +11,8 @@ import {
   type LinearOperator,
   vectorLayout,
 } from '../../src/index.ts'
+import { close } from '../closeness.ts'
 import {
-  close,
   diagonalOf,
   normal,
   operatorOf,

@@ -6,7 +6,8 @@ import { describe, expect, it } from 'vitest'
 import { GGNOperator, HessianOperator } from '../../src/index.ts'
 import { goldenCases, lossOf, modelOf, readGolden, type Values } from '../golden.ts'
 import { graphCases, graphLoss, readGraph } from '../golden-graph.ts'
-import { close, ofItsData } from './dense.ts'
+import { close } from '../closeness.ts'
+import { ofItsData } from './dense.ts'
 
 interface Case {
   readonly name: string

@@ -42,11 +42,13 @@ export function convTranspose(x: Tensor, w: Tensor, options: ConvTransposeOption
       `outputPadding [${extra.join(', ')}] must be ${kernel.length} non-negative integers`,
     )
   }
-  // What is added at the end is first what the padding cut off there, then zeros.
+  // What is added at the end is first what the padding cut off there, then what a stride passes over, then zeros.
   const after = window.after.map((cut, i) => Math.max(0, cut - extra[i]!))
-  const zeros = window.after.map((cut, i) => Math.max(0, extra[i]! - cut))
+  const beyond = window.after.map((cut, i) => Math.max(0, extra[i]! - cut))
+  const passed = beyond.map((more, i) => Math.min(more, stride[i]! - 1))
   const spatial = places.map(
-    (count, i) => (count - 1) * stride[i]! - before[i]! - after[i]! + dilation[i]! * (kernel[i]! - 1) + 1,
+    (count, i) =>
+      (count - 1) * stride[i]! - before[i]! - after[i]! + dilation[i]! * (kernel[i]! - 1) + 1 + passed[i]!,
   )
   if (spatial.some((size) => size < 1)) {
     throw new ShapeError(
@@ -55,6 +57,7 @@ export function convTranspose(x: Tensor, w: Tensor, options: ConvTransposeOption
     )
   }
   const z = convInput(x, w, { ...window, after, groups }, spatial)
+  const zeros = beyond.map((more, i) => more - passed[i]!)
   return pad(
     z,
     z.shape.map(() => 0),
