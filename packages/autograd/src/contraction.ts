@@ -237,6 +237,23 @@ export function weighted(x: Tensor, weight: Tensor | undefined): Tensor {
   return mul(x, reshape(weight, [...weight.shape, ...x.shape.slice(2).map(() => 1)]))
 }
 
+/** What is left of the products beside k, the mean of a few samples: Σ(P − k)², Σ(P − k), and k. */
+function aroundFew(
+  cotangent: Tensor,
+  input: Tensor,
+): { readonly squares: Tensor; readonly sums: Tensor; readonly few: Tensor } {
+  let few: Tensor | undefined
+  const rests = byChunks(cotangent, input, (products, from, to) => {
+    few ??= mul(sumFirst(products), 1 / (to - from))
+    return sub(products, unsqueeze(few, [0]))
+  })
+  return {
+    squares: sumOf(rests.map((rest) => sumFirst(square(rest)))),
+    sums: sumOf(rests.map(sumFirst)),
+    few: few!,
+  }
+}
+
 const sumOfSquaresOp = /* @__PURE__ */ defineComposite({
   name: 'sumOfSquares',
   alternatives: [
@@ -262,8 +279,25 @@ const sumOfSquaresOp = /* @__PURE__ */ defineComposite({
         return overSamples(left, square(squeezed(input)))
       },
     },
+    // Σ P² = Σ(P − k)² + 2 k Σ(P − k) + N k², where somebody else needs the squares around k anyway.
+    {
+      name: 'around few',
+      expand: (inputs) => {
+        const [cotangent, input] = inputsOf(inputs) as [Tensor, Tensor]
+        const { squares, sums, few } = aroundFew(cotangent, input)
+        return relu(squares.add(mul(few, sums.mul(2).add(mul(few, input.shape[0]!)))))
+      },
+    },
   ],
-  choose: chooseFactored,
+  choose: (node, request) => {
+    const [direct, factored, aroundOthers] = node.op.alternatives!
+    if (single(node)) return factored!
+    const [cotangent, input] = node.inputs as readonly [AnyTensor, AnyTensor]
+    const centred = request
+      .siblings(cotangent)
+      .some((other) => other.op.name === 'centredSumOfSquares' && other.inputs[1] === input)
+    return centred && node.inputs.length === 2 && cotangent.shape.length === 4 ? aroundOthers! : direct!
+  },
 })
 
 /** Σ over columns and samples of w · P²: [G, O, I]. The weight, if any, is [V, N]. */
@@ -311,14 +345,8 @@ const centredSumOfSquaresOp = /* @__PURE__ */ defineComposite({
       name: 'direct',
       expand: (inputs) => {
         const [cotangent, input] = inputsOf(inputs) as [Tensor, Tensor]
-        let nearly: Tensor | undefined
-        const rests = byChunks(cotangent, input, (products, from, to) => {
-          nearly ??= mul(sumFirst(products), 1 / (to - from))
-          return sub(products, unsqueeze(nearly, [0]))
-        })
-        const squares = sumOf(rests.map((rest) => sumFirst(square(rest))))
-        const left = sumOf(rests.map(sumFirst))
-        return relu(squares.sub(square(left).mul(1 / input.shape[0]!)))
+        const { squares, sums } = aroundFew(cotangent, input)
+        return relu(squares.sub(square(sums).mul(1 / input.shape[0]!)))
       },
     },
     // With bars for means over samples and tildes for what is left, ga − ḡā = ḡã + g̃a and has the mean c = ⟨g̃ã⟩, so
