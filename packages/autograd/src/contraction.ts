@@ -182,8 +182,7 @@ const squaredNormOp = /* @__PURE__ */ defineComposite({
       expand: (inputs) => {
         const [cotangent, input] = inputsOf(inputs) as [Tensor, Tensor]
         const parts = byChunks(cotangent, input, (products, from, to) => {
-          const row = reshape(products, [to - from, 1, -1])
-          return reshape(matmul(row, transposeLast(row)), [to - from])
+          return sum(square(reshape(products, [to - from, -1])), [1])
         })
         return parts.length === 1 ? parts[0]! : concat(parts, 0)
       },
