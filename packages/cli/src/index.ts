@@ -1,3 +1,4 @@
 /** @file The command's parts for programs. */
-export type { BenchReport } from './bench/command.ts'
-export { problems, type Problem, type ProblemName } from './bench/problems.ts'
+export type { BenchReport } from './bench/bench.ts'
+export { problems, type Problem } from './bench/problems.ts'
+export type { ProblemName } from './bench/problem-names.ts'

@@ -1,2 +1,5 @@
 export { parseIdx, readIdx, type IdxDType, type IdxOptions } from './idx.ts'
+export { arrayFromJson, arrayToJson, type FromJsonOptions, type JsonArray } from './json.ts'
+export { formatNpy, parseNpy, readNpy, writeNpy } from './npy.ts'
+export { formatNpz, type NpzFormatOptions, type NpzOptions, parseNpz, readNpz, writeNpz } from './npz.ts'
 export * from './safetensors.ts'

@@ -3,6 +3,7 @@
  * elements, row-major and little-endian. Nothing of a file is executed, and nothing is believed before it is checked.
  */
 import { type AnyTensor, DataError, type DataOf, type DType, type NDArray } from '@beyondgrad/tensor'
+import { brainFloat, halfPrecision } from './half-precision.ts'
 import { readBytes, reason, writeBytes } from './file.ts'
 
 /** Arrays by their names. */
@@ -37,22 +38,6 @@ const elementTypes: Readonly<Record<string, ElementType>> = {
   U16: number(2, 'int32', (view, at) => view.getUint16(at, true)),
   U8: number(1, 'int32', (view, at) => view.getUint8(at)),
   BOOL: number(1, 'bool', (view, at) => (view.getUint8(at) === 0 ? 0 : 1)),
-}
-
-function halfPrecision(bits: number): number {
-  const sign = bits & 0x8000 ? -1 : 1
-  const exponent = (bits >> 10) & 31
-  const fraction = bits & 1023
-  if (exponent === 31) return fraction === 0 ? sign * Infinity : NaN
-  return exponent === 0 ? sign * fraction * 2 ** -24 : sign * (1 + fraction / 1024) * 2 ** (exponent - 15)
-}
-
-const word = /* @__PURE__ */ new DataView(/* @__PURE__ */ new ArrayBuffer(4))
-
-/** The upper half of a single-precision number. */
-function brainFloat(bits: number): number {
-  word.setUint32(0, bits << 16)
-  return word.getFloat32(0)
 }
 
 interface Entry {

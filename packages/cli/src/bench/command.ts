@@ -1,68 +1,16 @@
 /** @file `beyondgrad bench`: what each quantity costs on top of the gradient, on this machine. */
-import Table from 'cli-table3'
 import { Command, Option } from 'commander'
-import { fork } from 'node:child_process'
-import { knownQuantities, loadPlugins } from '../plugins.ts'
-import { UsageError } from '../usage-error.ts'
-import { hugePages, hugePagesAvailable } from './huge-pages.ts'
-import type { Answer, Answered, Measurement, MeasurementRequest } from './measurement.ts'
-import { isProblem, problems } from './problems.ts'
-
-interface BenchOptions {
-  readonly problem: string
-  readonly batch?: number
-  readonly quantities: string
-  readonly engine: string
-  readonly threads?: number
-  readonly seconds: number
-  readonly memory?: number
-  readonly hugePages: boolean
-  readonly plugin: readonly string[]
-  readonly json: boolean
-}
-
-/** The document that `--json` prints. */
-export interface BenchReport {
-  readonly problem: string
-  readonly batch: number
-  readonly engine: string
-  readonly threads: number
-  readonly hugePages: boolean
-  readonly results: readonly {
-    readonly quantity: string
-    readonly median_ms: number
-    readonly q1_ms: number
-    readonly q3_ms: number
-    readonly ratio: number
-    readonly peak_mb: number
-    readonly first_peak_mb: number
-    readonly resident_mb: number
-    readonly first_ms: number
-  }[]
-  readonly compile_ms: number
-  readonly build_us_per_node: number
-  /** What this problem has not, with the reason; absent if there is nothing. */
-  readonly unsupported?: readonly { readonly quantity: string; readonly message: string }[]
-}
+import { count, jsonOption, pluginOption, positive } from '../command-options.ts'
+import type { Terminal } from '../terminal.ts'
+import type { BenchOptions } from './bench.ts'
+import { problemNames } from './problem-names.ts'
 
 /** Measured unless others are asked for: what most people want to know the price of. */
 const usual =
   'gradient,batch-gradient,batch-l2,sum-grad-squared,variance,diag-ggn-mc,diag-ggn,diag-hessian,kfac,kflr'
 
-const count = (text: string): number => {
-  const value = Number(text)
-  if (!Number.isInteger(value) || value < 1) throw new UsageError(`"${text}" is not a positive integer`)
-  return value
-}
-
-const positive = (text: string): number => {
-  const value = Number(text)
-  if (!(value > 0 && Number.isFinite(value))) throw new UsageError(`"${text}" is not a positive number`)
-  return value
-}
-
-export function benchCommand(): Command {
-  const names = Object.keys(problems).join(', ')
+export function benchCommand(terminal: Terminal): Command {
+  const names = problemNames.join(', ')
   return new Command('bench')
     .description('measure what each quantity costs, in milliseconds, gradients and memory')
     .option('--problem <name>', `one of ${names}`, 'mlp')
@@ -81,13 +29,8 @@ export function benchCommand(): Command {
       'ask glibc for transparent huge pages: fresh memory is dear in virtual machines',
       false,
     )
-    .option(
-      '--plugin <package|file>',
-      'a plugin whose quantities may be asked for; may be given several times',
-      (name: string, all: readonly string[]) => [...all, name],
-      [],
-    )
-    .option('--json', 'print one JSON document', false)
+    .addOption(pluginOption())
+    .addOption(jsonOption())
     .addHelpText(
       'after',
       `
@@ -102,153 +45,5 @@ Examples:
   beyondgrad bench --plugin beyondgrad-differential-privacy --quantities private-gradient
   beyondgrad bench --json > bench.json`,
     )
-    .action(bench)
-}
-
-async function bench(options: BenchOptions): Promise<void> {
-  if (!isProblem(options.problem)) {
-    throw new UsageError(
-      `there is no problem "${options.problem}"; there are: ${Object.keys(problems).join(', ')}`,
-    )
-  }
-  const known = knownQuantities(await loadPlugins(options.plugin))
-  const asked = options.quantities.split(',').map((name) => name.trim())
-  for (const name of asked.flatMap((list) => list.split('+'))) {
-    if (!Object.hasOwn(known, name)) {
-      throw new UsageError(`there is no quantity "${name}"; there are: ${Object.keys(known).join(', ')}`)
-    }
-  }
-  // The gradient is what everything is compared with, so it always comes first.
-  const order = ['gradient', ...asked.filter((name) => name !== 'gradient')]
-  const batch = options.batch ?? problems[options.problem].batch
-  const huge = options.hugePages && hugePagesAvailable()
-  const engine = options.engine === 'auto' ? await bestEngine() : options.engine
-  const measured: Measured[] = []
-  const unsupported: Refused[] = []
-  for (const [i, quantity] of order.entries()) {
-    progress(`${i + 1}/${order.length} ${quantity}`)
-    const request: MeasurementRequest = {
-      problem: options.problem,
-      batch,
-      engine,
-      threads: options.threads,
-      quantities: quantity.split('+'),
-      seconds: options.seconds,
-      memory: options.memory,
-      plugins: options.plugin,
-    }
-    const answer = await inOwnProcess(request, huge)
-    if ('measurement' in answer) measured.push({ quantity, found: answer.measurement })
-    else unsupported.push({ quantity, message: answer.refused })
-  }
-  progress('')
-  const report = reportOf(options.problem, batch, engine, huge, measured, unsupported)
-  process.stdout.write(options.json ? `${JSON.stringify(report)}\n` : render(report))
-}
-
-interface Measured {
-  readonly quantity: string
-  readonly found: Measurement
-}
-
-interface Refused {
-  readonly quantity: string
-  readonly message: string
-}
-
-function reportOf(
-  problem: string,
-  batch: number,
-  engine: string,
-  huge: boolean,
-  measured: readonly Measured[],
-  unsupported: readonly Refused[],
-): BenchReport {
-  const gradient = measured[0]!.found
-  return {
-    problem,
-    batch,
-    engine,
-    threads: gradient.threads,
-    hugePages: huge,
-    results: measured.map(({ quantity, found }) => ({
-      quantity,
-      median_ms: round(found.median_ms),
-      q1_ms: round(found.q1_ms),
-      q3_ms: round(found.q3_ms),
-      ratio: round(found.median_ms / gradient.median_ms),
-      peak_mb: round(found.peak_mb),
-      first_peak_mb: round(found.first_peak_mb),
-      resident_mb: round(found.resident_mb),
-      first_ms: round(found.first_ms),
-    })),
-    compile_ms: round(gradient.first_ms),
-    build_us_per_node: round(Math.max(...measured.map(({ found }) => found.build_us_per_node))),
-    ...(unsupported.length > 0 && { unsupported }),
-  }
-}
-
-const round = (x: number): number => Number(x.toPrecision(4))
-
-function render(report: BenchReport): string {
-  const table = new Table({
-    head: ['quantity', 'median ms', 'quartiles', 'gradients', 'first ms', 'peak MB'],
-    colAligns: ['left', 'right', 'right', 'right', 'right', 'right'],
-    style: { head: [], border: [], compact: true },
-  })
-  for (const row of report.results) {
-    table.push([
-      row.quantity,
-      row.median_ms.toFixed(2),
-      `${row.q1_ms.toFixed(2)} – ${row.q3_ms.toFixed(2)}`,
-      row.ratio.toFixed(2),
-      row.first_ms.toFixed(0),
-      row.peak_mb.toFixed(0),
-    ])
-  }
-  const pages = report.hugePages ? 'on' : 'off'
-  return `${report.problem}, batch ${report.batch}, ${report.engine}, ${report.threads} thread(s), huge pages ${pages}
-${table.toString()}
-graph building: ${report.build_us_per_node.toFixed(2)} µs a node
-${(report.unsupported ?? []).map(({ quantity, message }) => `not here: ${quantity}, since ${message}\n`).join('')}`
-}
-
-async function bestEngine(): Promise<string> {
-  try {
-    await import('onnxruntime-node')
-    return 'onnxruntime'
-  } catch {
-    process.stderr.write('beyondgrad: onnxruntime-node does not load, so the reference engine is measured\n')
-    return 'reference'
-  }
-}
-
-function progress(text: string): void {
-  if (process.stderr.isTTY) process.stderr.write(`\r\u001b[K${text}`)
-}
-
-/** Measures in a fresh process: peak memory, allocator and sessions belong to this quantity alone. */
-function inOwnProcess(request: MeasurementRequest, huge: boolean): Promise<Answered> {
-  return new Promise((resolve, reject) => {
-    const env = {
-      ...process.env,
-      ...(huge ? hugePages : {}),
-      BEYONDGRAD_BENCH_WORKER: JSON.stringify(request),
-    }
-    const child = fork(process.argv[1]!, [], { env, execArgv: process.execArgv })
-    let answered = false
-    child.on('message', (message: Answer) => {
-      answered = true
-      if ('error' in message) reject(new Error(`${request.quantities.join('+')}: ${message.error}`))
-      else resolve(message)
-    })
-    child.on('error', reject)
-    child.on('exit', (code, signal) => {
-      if (!answered) {
-        reject(
-          new Error(`${request.quantities.join('+')}: the measuring process ended with ${signal ?? code}`),
-        )
-      }
-    })
-  })
+    .action(async (options: BenchOptions) => (await import('./bench.ts')).bench(options, terminal))
 }

@@ -2,6 +2,7 @@
 import type { Module } from '@beyondgrad/autograd'
 import { Conv2d, Flatten, Linear, MaxPool2d, ReLU, Sequential } from '@beyondgrad/nn'
 import type { Tensor } from '@beyondgrad/tensor'
+import type { ProblemName } from './problem-names.ts'
 import { allConvolutional, residual, transformer } from './networks.ts'
 
 /** A network and what to feed it. */
@@ -28,8 +29,6 @@ const halvingPool = (): Module =>
       [0, 1],
     ],
   })
-
-export type ProblemName = 'logreg' | 'mlp' | '2c2d' | '3c3d' | 'allcnnc' | 'resnet20' | 'transformer'
 
 /** The networks by name. 2c2d, 3c3d and allcnnc are DeepOBS's (Schneider, Balles, Hennig, ICLR 2019). */
 export const problems: Readonly<Record<ProblemName, Problem>> = {
