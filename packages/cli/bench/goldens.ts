@@ -2,7 +2,7 @@
  * @file All reference values through the command line: passed / total for each quantity, on each engine of Node. Fails if one does
  * not pass. `npm run goldens:command`
  */
-import { compareThroughCommand, goldenFolders } from '../test/golden-commands.ts'
+import { compareThroughCommand, goldenFolders, toleranceOf } from '../test/golden-commands.ts'
 
 const engines = [
   { name: 'reference', rtol: 1e-8 },
@@ -20,7 +20,7 @@ const failures: string[] = []
 const folders = goldenFolders()
 for (const { name: engine, rtol } of engines) {
   for (const { name, folder } of folders) {
-    for (const { quantity, of, worst } of await compareThroughCommand(folder, engine, rtol)) {
+    for (const { quantity, of, worst } of await compareThroughCommand(folder, engine, toleranceOf(name, rtol))) {
       const row = counts.get(quantity) ?? new Map<string, Count>()
       counts.set(quantity, row)
       const count = row.get(engine) ?? { passed: 0, total: 0 }
