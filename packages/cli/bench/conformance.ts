@@ -5,8 +5,9 @@
 import { onnxruntime } from '@beyondgrad/engine-onnxruntime'
 import { type ConformanceResult, runConformanceCase } from '@beyondgrad/onnx-import'
 import { type Engine, referenceEngine } from '@beyondgrad/tensor'
+import { join } from 'node:path'
 import { parseArgs } from 'node:util'
-import { listedCases, readCase } from '../src/conformance-cases.ts'
+import { listedCases, readCase } from '../src/conformance/cases.ts'
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,
@@ -35,7 +36,10 @@ for (const each of listedCases(folder)) {
   if (values.suite !== undefined ? each.suite !== values.suite : each.suite === 'light') continue
   if (values.tier !== undefined && String(each.tier) !== values.tier) continue
   const wide = each.case.includes('densenet')
-  const result = await runConformanceCase(readCase(folder, each), { engine, rtol: wide ? 2e-3 : 1e-3 })
+  const result = await runConformanceCase(readCase(join(folder, each.suite, each.case)), {
+    engine,
+    rtol: wide ? 2e-3 : 1e-3,
+  })
   count(byOperator, each.op, result.status)
   count(byTier, `tier ${each.tier}, ${each.suite}`, result.status)
   count(byTier, `tier ${each.tier}`, result.status)

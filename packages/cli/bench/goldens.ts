@@ -20,7 +20,11 @@ const failures: string[] = []
 const folders = goldenFolders()
 for (const { name: engine, rtol } of engines) {
   for (const { name, folder } of folders) {
-    for (const { quantity, of, worst } of await compareThroughCommand(folder, engine, toleranceOf(name, rtol))) {
+    for (const { quantity, of, worst } of await compareThroughCommand(
+      folder,
+      engine,
+      toleranceOf(name, rtol),
+    )) {
       const row = counts.get(quantity) ?? new Map<string, Count>()
       counts.set(quantity, row)
       const count = row.get(engine) ?? { passed: 0, total: 0 }

@@ -21,7 +21,9 @@ export interface ChosenLoss {
   /** An array as this loss takes it for an output of the given shape. */
   readonly target: (array: NDArray<DType>, output: Shape) => NDArray<DType>
   /** Shape and element type of the target that goes with an output; of a plugin's loss that is a guess. */
-  readonly targetFor: (output: Shape) => { readonly shape: Shape; readonly dtype: 'int32' | 'float32' }
+  readonly targetFor: <S extends number | string>(
+    output: readonly S[],
+  ) => { readonly shape: readonly S[]; readonly dtype: 'int32' | 'float32' }
 }
 
 /** The loss of a name; a plugin's may not have the name of another. */

@@ -21,6 +21,8 @@ const { version } = JSON.parse(readFileSync(new URL('../package.json', import.me
 /** Runs one command. Whatever goes wrong is one sentence on the terminal, and the exit status. */
 export async function runCommand(words: readonly string[], terminal: Terminal): Promise<ExitStatus> {
   try {
+    if (words.length === 0)
+      throw new UsageError('name a command, as in beyondgrad inspect model.onnx (--help tells more)')
     await programFor(terminal).parseAsync(words, { from: 'user' })
     return 0
   } catch (error) {

@@ -103,10 +103,12 @@ export async function compareThroughCommand(
     { quantity: 'output', of: '', worst: worstOf(found.output as Values, golden.output, rtol) },
   ]
   for (const quantity of asked) {
-    const results = found.quantities[names[quantity]!] as Record<string, Values | readonly Values[]> | undefined
+    const results = found.quantities[names[quantity]!] as
+      Record<string, Values | readonly Values[]> | undefined
     for (const [parameter, expected] of Object.entries(golden.quantities[quantity]!)) {
       const result = results?.[parameter]
-      const given = quantity === 'sqrt_ggn_exact_gram' && result !== undefined ? gram(result as Values) : result
+      const given =
+        quantity === 'sqrt_ggn_exact_gram' && result !== undefined ? gram(result as Values) : result
       const parts = listOf(expected)
       const own = given === undefined ? [] : listOf(given)
       const worst = parts.map((part, i) => (own[i] === undefined ? Infinity : worstOf(own[i], part, rtol)))

@@ -18,6 +18,7 @@ import {
 import { OnnxImportError, reasonOf } from './import-error.ts'
 import { importOnnx } from './import-onnx.ts'
 import type { ImportedModel, ModelOutput } from './model.ts'
+import type { OnnxOperator } from './operator.ts'
 
 /** One case, read. */
 export interface ConformanceCase {
@@ -40,6 +41,8 @@ export interface ConformanceResult {
 
 export interface ConformanceOptions {
   readonly engine?: Engine
+  /** For `importOnnx`. */
+  readonly operators?: readonly OnnxOperator[]
   /** Default: 1e-3, as ONNX's own runner has it. */
   readonly rtol?: number
   /** Default: 1e-7. */
@@ -54,7 +57,10 @@ export async function runConformanceCase(
   const { name } = given
   let operators: string[] = []
   try {
-    const model = await importOnnx<ModelOutput>(given.model, { trainable: 'none' })
+    const model = await importOnnx<ModelOutput>(given.model, {
+      trainable: 'none',
+      ...(options.operators && { operators: options.operators }),
+    })
     operators = [...model.operators]
     const message = await difference(model, given, options)
     return message === undefined

@@ -5,6 +5,7 @@ export {
   type ConformanceResult,
   runConformanceCase,
 } from './conformance.ts'
+export { extendOnnx, type ExtendOptions } from './extend.ts'
 export type { Dimension, Graph, Node, ValueInfo } from './graph.ts'
 export { type ImportProblem, OnnxImportError } from './import-error.ts'
 export { importOnnx, type ImportOptions } from './import-onnx.ts'

@@ -1,0 +1,195 @@
+/** @file Trains a model, and logs what is seen of every step. */
+import type { Module, Reduction } from '@beyondgrad/autograd'
+import { batches, type Observer, stateOf, trainStep } from '@beyondgrad/nn'
+import { exportOnnx } from '@beyondgrad/onnx'
+import { type AnyTensor, DataError, formatShape, placeholder, type Tensor } from '@beyondgrad/tensor'
+import { writeNpz, writeSafetensors } from '@beyondgrad/io'
+import { writeBytes } from '../array-files.ts'
+import { chooseEngine, type EngineName } from '../engine-choice.ts'
+import { type Model, openModel, outputNamed, outputOf } from '../model-file.ts'
+import { inputShapes } from '../model-inputs.ts'
+import { lossNamed } from '../named-loss.ts'
+import { loadPlugins } from '../plugins.ts'
+import type { Terminal } from '../terminal.ts'
+import { UsageError } from '../usage-error.ts'
+import { readData, trainingData } from './data.ts'
+import { type OptimizerChoice, optimizerNamed } from './optimizers.ts'
+import { openRunLog, type RunLog } from './run-log.ts'
+
+export interface TrainOptions extends OptimizerChoice {
+  readonly data: string
+  readonly loss: string
+  readonly reduction: Reduction
+  readonly batchSize: number
+  readonly epochs?: number
+  readonly steps?: number
+  readonly shuffle: boolean
+  readonly seed: number
+  readonly log: string
+  readonly out?: string
+  readonly output?: string
+  readonly engine: EngineName
+  readonly plugin: readonly string[]
+  readonly json: boolean
+}
+
+/** The document that `--json` prints. */
+export interface TrainDocument {
+  readonly engine: string
+  readonly samples: number
+  readonly steps: number
+  /** Of the first and the last step, before their updates; a name where it is no number. */
+  readonly loss: { readonly first: number | string; readonly last: number | string }
+  readonly log: string
+  readonly out?: string
+}
+
+export async function train(file: string, options: TrainOptions, terminal: Terminal): Promise<void> {
+  if (options.out !== undefined && !/\.(onnx|npz|safetensors)$/i.test(options.out)) {
+    throw new UsageError(
+      `--out ${options.out}: the extension says what is written: .onnx, .npz or .safetensors`,
+    )
+  }
+  const plugins = await loadPlugins(options.plugin)
+  const loss = lossNamed(options.loss, options.reduction, plugins)
+  terminal.progress('reading')
+  const model = await openModel(file, plugins)
+  const output = outputNamed(model, options.output)
+  const input = onlyInput(model)
+  const data = trainingData(
+    await readData(options.data),
+    model.inputs[0]!,
+    loss,
+    ({ shape, dtype }) => outputOf(model, output, { [input]: placeholder(shape, dtype, input) }).shape,
+  )
+  const optimizer = optimizerNamed(options, model.parameters)
+  const { name, engine } = await chooseEngine(options.engine, terminal)
+  const samples = data.inputs.shape[0]!
+  const log = openRunLog(options.log, {
+    version: 1,
+    started: new Date().toISOString(),
+    model: file,
+    parameters: [...model.parameters].map(([parameter]) => ({
+      name: parameter.name,
+      shape: parameter.shape,
+    })),
+    loss: loss.name,
+    reduction: options.reduction,
+    optimizer: {
+      name: options.optimizer,
+      lr: options.lr,
+      momentum: options.momentum,
+      weightDecay: options.weightDecay,
+    },
+    engine: name,
+    data: { file: options.data, samples },
+    batchSize: options.batchSize,
+    shuffle: options.shuffle,
+    seed: options.seed,
+    quantities: ['Loss'],
+  })
+  try {
+    const network: Module = Object.assign((x: Tensor) => outputOf(model, output, { [input]: x }), {
+      parameters: model.parameters,
+    })
+    const step = trainStep<AnyTensor>({
+      model: network,
+      loss: loss.of,
+      optimizer,
+      engine,
+      observers: [lossInto(log)],
+    })
+    const losses: number[] = []
+    for await (const batch of batches(data, batchesOf(options))) {
+      const result = await step(batch)
+      losses.push(result.loss)
+      terminal.progress(`step ${result.step + 1}, loss ${result.loss.toPrecision(5)}`)
+    }
+    terminal.progress('')
+    if (options.out !== undefined) await save(model, options.out)
+    report(losses, { name, samples, options }, terminal)
+  } finally {
+    log.close()
+  }
+}
+
+/** Logs the loss of every step. Whoever knows more of a step is another observer. */
+function lossInto(log: RunLog): Observer {
+  return {
+    extensionsAt: () => ({}),
+    record: (step, { loss }) => {
+      log.step(step, { Loss: loss as number })
+    },
+  }
+}
+
+function batchesOf({ batchSize, seed, shuffle, steps, epochs }: TrainOptions): Parameters<typeof batches>[1] {
+  return {
+    size: batchSize,
+    seed,
+    shuffle,
+    epochs: epochs ?? (steps === undefined ? 1 : Infinity),
+    ...(steps !== undefined && { steps }),
+  }
+}
+
+/** The input that data goes into. */
+function onlyInput(model: Model): string {
+  const names = model.inputs.map((info) => info.name)
+  if (names.length !== 1) {
+    throw new UsageError(`train: the model takes ${names.join(', ') || 'nothing'}; data are for one input`)
+  }
+  if (model.known.size > 0) {
+    throw new UsageError(`train: what is in "${names[0]}" decides about shapes, so that it can't be data`)
+  }
+  return names[0]!
+}
+
+/** Writes the model with its parameters as they are now, or the parameters alone. */
+async function save(model: Model, out: string): Promise<void> {
+  if (/\.npz$/i.test(out)) return writeNpz(out, stateOf(model))
+  if (/\.safetensors$/i.test(out)) return writeSafetensors(out, stateOf(model))
+  const shapes = inputShapes(model, [])
+  const inputs = Object.fromEntries(
+    model.inputs.map(({ name, dtype = 'float32' }) => [
+      name,
+      { shape: shapes.get(name)!, dtype: dtype === 'float64' ? ('float32' as const) : dtype },
+    ]),
+  )
+  const { bytes } = exportOnnx((given: Readonly<Record<string, AnyTensor>>) => model.all(given), {
+    inputs,
+    name: model.name || 'trained',
+  })
+  await writeBytes(out, bytes)
+}
+
+function report(
+  losses: readonly number[],
+  {
+    name,
+    samples,
+    options,
+  }: { readonly name: string; readonly samples: number; readonly options: TrainOptions },
+  terminal: Terminal,
+): void {
+  if (losses.length === 0) throw new DataError(`train: ${formatShape([samples])} samples made no step`)
+  const shown = (loss: number): number | string => (Number.isFinite(loss) ? loss : String(loss))
+  const [first, last] = [shown(losses[0]!), shown(losses.at(-1)!)]
+  const lost = losses.findIndex((loss) => !Number.isFinite(loss))
+  if (lost >= 0) {
+    terminal.complain(`the loss is ${losses[lost]} from step ${lost} on: lower --lr, or look at the data`)
+  }
+  const document: TrainDocument = {
+    engine: name,
+    samples,
+    steps: losses.length,
+    loss: { first, last },
+    log: options.log,
+    ...(options.out !== undefined && { out: options.out }),
+  }
+  terminal.print(
+    options.json
+      ? JSON.stringify(document)
+      : `${losses.length} steps on ${samples} samples, on ${name}: loss ${first} at first, ${last} at last; see ${options.log}${options.out === undefined ? '' : ` and ${options.out}`}`,
+  )
+}
