@@ -32,13 +32,23 @@ export function seed(text: string): number {
   return value
 }
 
-const collect = (value: string, all: readonly string[]): readonly string[] => [...all, value]
+const collect = (value: string, all: readonly string[] = []): readonly string[] => [...all, value]
 
 /** An option that may be given several times. */
 export function repeated(flags: string, description: string): Option {
   return new Option(flags, `${description}; may be given several times`)
     .argParser(collect)
     .default([], 'none')
+}
+
+/** The files that the inputs of a model come from; at least one. */
+export function inputOption(): Option {
+  return new Option(
+    '--input <[name=]file>',
+    'the inputs, one or more: .npy, .npz, .json or .safetensors, with :key behind it where a file holds several arrays',
+  )
+    .argParser(collect)
+    .makeOptionMandatory()
 }
 
 export function pluginOption(): Option {

@@ -2,6 +2,7 @@
 import { Command, Option } from 'commander'
 import {
   engineOption,
+  inputOption,
   jsonOption,
   kroneckerOption,
   lossOption,
@@ -9,7 +10,6 @@ import {
   pluginOption,
   quantitiesOption,
   reductionOption,
-  repeated,
   samplesOption,
   seed,
 } from '../command-options.ts'
@@ -20,12 +20,7 @@ export function quantitiesCommand(terminal: Terminal): Command {
   return new Command('quantities')
     .description("compute gradients, per-sample quantities and curvature of a model's parameters")
     .argument('<model>', 'an ONNX file, or the address of one')
-    .addOption(
-      repeated(
-        '--input <[name=]file>',
-        'the inputs: .npy, .npz, .json or .safetensors, with :key behind it where a file holds several arrays',
-      ).makeOptionMandatory(),
-    )
+    .addOption(inputOption())
     .requiredOption('--target <file>', 'the targets, likewise')
     .addOption(lossOption())
     .addOption(reductionOption())
