@@ -3,7 +3,7 @@
  * in the file before the next step begins, so that a run that dies leaves all its lines.
  */
 import { BeyondgradError, DataError } from '@beyondgrad/tensor'
-import { closeSync, mkdirSync, openSync, writeSync } from 'node:fs'
+import { closeSync, mkdirSync, openSync, rmSync, writeSync } from 'node:fs'
 import { join } from 'node:path'
 
 /** What is known of a step: numbers, lists of them, or either by the name of a parameter. */
@@ -12,6 +12,7 @@ export type LoggedValue = number | readonly LoggedValue[] | { readonly [name: st
 export interface RunLog {
   /** Writes what is known of a step. */
   step(step: number, quantities: Readonly<Record<string, LoggedValue>>): void
+  /** Ends the log. One without a step is taken away: what went wrong before is no run, and may be tried again. */
   close(): void
 }
 
@@ -38,14 +39,17 @@ export function openRunLog(folder: string, header: RunHeader): RunLog {
   const file = join(folder, 'run.jsonl')
   const descriptor = opened(folder, file)
   const begun = performance.now()
+  let steps = 0
   const write = (line: object): void => void writeSync(descriptor, `${JSON.stringify(line, finite)}\n`)
   write({ kind: 'header', ...header })
   return {
     step: (step, quantities) => {
+      steps++
       write({ kind: 'step', step, time: (performance.now() - begun) / 1000, quantities })
     },
     close: () => {
       closeSync(descriptor)
+      if (steps === 0) rmSync(file)
     },
   }
 }
