@@ -1,14 +1,11 @@
 /** @file Models with their loss and quantities as further outputs, run by ONNX Runtime alone. */
-import { bceWithLogits, crossEntropy, mseLoss, type Plugin } from '@beyondgrad/autograd'
+import { backward, bceWithLogits, crossEntropy, mseLoss } from '@beyondgrad/autograd'
 import { DiagGGN, DiagGGNMC, Gradient, KFAC, Variance } from '@beyondgrad/backpack'
-import { backward } from '@beyondgrad/autograd'
 import { modelBuilder } from '@beyondgrad/onnx'
 import { evaluate, intTensor, referenceEngine, tensor, type Tensor } from '@beyondgrad/tensor'
 import { InferenceSession, Tensor as OrtTensor } from 'onnxruntime-node'
 import { describe, expect, it } from 'vitest'
 import { extendOnnx, type ImportedModel, importOnnx } from '../src/index.ts'
-
-export type { Plugin }
 
 /** [N, 2] → [N, 3], with a batch size that the export has written into a Reshape. */
 function bytesOf(batch: number | string = 'batch_size'): Uint8Array {
@@ -74,7 +71,7 @@ describe('extendOnnx', () => {
       extensions: { gradient: Gradient() },
     })
     const again = await importOnnx<Record<string, Tensor>>(file.bytes)
-    expect(again.parameters.names).toEqual(['weight'])
+    expect(again.parameters.names).toContain('weight')
     expect(again.parameters.get('weight').cell.data).toEqual(model.parameters.get('weight').cell.data)
   })
 
