@@ -35,7 +35,7 @@ export function seed(text: string): number {
 const collect = (value: string, all: readonly string[] = []): readonly string[] => [...all, value]
 
 /** An option that may be given several times. */
-export function repeated(flags: string, description: string): Option {
+function repeated(flags: string, description: string): Option {
   return new Option(flags, `${description}; may be given several times`)
     .argParser(collect)
     .default([], 'none')
@@ -56,7 +56,7 @@ export function pluginOption(): Option {
 }
 
 export function jsonOption(): Option {
-  return new Option('--json', 'print one JSON document, and nothing else').default(false)
+  return new Option('--json', 'print one JSON document, and nothing else')
 }
 
 export function engineOption(): Option {

@@ -49,7 +49,7 @@ function missing({ inputs }: Model, name: string): UsageError {
 }
 
 /** An array as the tensor that an input takes; one whose content decides about shapes is a constant. */
-export function inputTensor(info: ValueInfo, array: NDArray<DType>, isKnown: boolean): AnyTensor {
+function inputTensor(info: ValueInfo, array: NDArray<DType>, isKnown: boolean): AnyTensor {
   const fitting = inputArray(info, array)
   return isKnown ? constantOf(fitting.data, fitting.shape, fitting.dtype) : tensor(fitting as NDArray)
 }
@@ -143,7 +143,7 @@ function parseShape(model: Model, argument: string): readonly [string, InputShap
 }
 
 /** The name of the axis that counts the samples, if it is free. */
-export function batchAxis(shapes: ReadonlyMap<string, InputShape>): string | undefined {
+function batchAxis(shapes: ReadonlyMap<string, InputShape>): string | undefined {
   const first = [...shapes.values()].find((shape) => shape.length > 0)?.[0]
   return typeof first === 'string' ? first : undefined
 }

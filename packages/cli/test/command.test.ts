@@ -3,14 +3,35 @@ import { spawnSync } from 'node:child_process'
 import { fileURLToPath } from 'node:url'
 import { describe, expect, it } from 'vitest'
 import type { BenchReport } from '../src/index.ts'
+import { batch, network, run } from './fixtures.ts'
 
 const main = fileURLToPath(new URL('../src/main.ts', import.meta.url))
 
 const fixture = (name: string): string => fileURLToPath(new URL(`fixtures/${name}`, import.meta.url))
 
-function beyondgrad(...words: readonly string[]): { status: number | null; stdout: string; stderr: string } {
-  const source = ['--import', 'tsx', '--conditions=@beyondgrad/source']
+interface Ended {
+  readonly status: number | null
+  readonly stdout: string
+  readonly stderr: string
+}
+
+const source = ['--import', 'tsx', '--conditions=@beyondgrad/source']
+
+function beyondgrad(...words: readonly string[]): Ended {
   return spawnSync(process.execPath, [...source, main, ...words], { encoding: 'utf8' })
+}
+
+/** The same where some modules are not installed. */
+function without(modules: string, ...words: readonly string[]): Ended {
+  const hook = `export const resolve = (name, context, next) => {
+    if (/${modules}/.test(name)) throw new Error(name + ' is not here')
+    return next(name, context)
+  }`
+  const inModule = (code: string): string => `data:text/javascript,${encodeURIComponent(code)}`
+  const register = `import { register } from 'node:module'; register(${JSON.stringify(inModule(hook))})`
+  return spawnSync(process.execPath, [...source, '--import', inModule(register), main, ...words], {
+    encoding: 'utf8',
+  })
 }
 
 const small = [
@@ -100,14 +121,63 @@ describe('beyondgrad bench', () => {
   })
 })
 
+const quantities = [...batch.slice(0, -2), '--quantities', 'gradient,kflr', '--json']
+
 describe('beyondgrad', () => {
-  it('says its version, and helps with examples', () => {
+  it('says its version', () => {
     expect(beyondgrad('--version')).toMatchObject({
       status: 0,
       stdout: expect.stringMatching(/^\d+\.\d+\.\d+\n$/) as string,
     })
-    const help = beyondgrad('bench', '--help')
-    expect(help.status).toBe(0)
-    expect(help.stdout).toContain('beyondgrad bench --problem 3c3d --batch 64')
+  })
+
+  const commands = ['inspect', 'explain', 'quantities', 'extend', 'train', 'conformance', 'bench']
+
+  it('helps with examples, and loads nothing heavy for it', () => {
+    const all = without('@beyondgrad|onnxruntime|tensorflow|cli-table3', '--help')
+    expect(all).toMatchObject({ status: 0, stderr: '' })
+    for (const command of commands) expect(all.stdout).toContain(`  ${command} `)
+  })
+
+  it.each(commands)('%s --help has examples, and takes plugins', async (command) => {
+    const { status, stdout } = await run(command, '--help')
+    expect(status).toBe(0)
+    expect(stdout).toMatch(new RegExp(`Examples:\\n  beyondgrad ${command}\\b`))
+    expect(stdout).toContain('--plugin <package|file>')
+  })
+
+  it('prints one document on standard output, and nothing elsewhere', () => {
+    const { status, stdout, stderr } = beyondgrad(...quantities)
+    expect([status, stderr]).toEqual([0, ''])
+    expect(stdout.endsWith('}\n')).toBe(true)
+    expect(JSON.parse(stdout)).toMatchObject({ engine: 'onnxruntime', normalizer: 5 })
+  })
+
+  it('takes the next best engine where there is no native one, and says so', () => {
+    const tfjs = without('onnxruntime-node', ...quantities)
+    expect(tfjs).toMatchObject({
+      status: 0,
+      stderr:
+        'beyondgrad: onnxruntime-node does not load, so the tfjs engine computes, which is slower: npm i onnxruntime-node\n',
+    })
+    expect(JSON.parse(tfjs.stdout)).toMatchObject({ engine: 'tfjs' })
+    const reference = without('onnxruntime-node|tensorflow', ...quantities)
+    expect(reference.stderr).toContain('so the reference engine computes')
+    expect(JSON.parse(reference.stdout)).toMatchObject({ engine: 'reference' })
+  })
+
+  it('inspects without any engine', () => {
+    const { status, stdout, stderr } = without('onnxruntime|tensorflow', 'inspect', network)
+    expect([status, stderr]).toEqual([0, ''])
+    expect(stdout).toContain('0.weight [5, 4]')
+  })
+
+  it.each([
+    [1, ['inspect', 'no.onnx'], /^beyondgrad: [^\n]*no\.onnx can't be read[^\n]*\n$/],
+    [2, ['inspect'], /^beyondgrad: missing required argument 'model' [^\n]*\n$/],
+  ])('ends with %i for %j, and one line on standard error', (status, words, line) => {
+    const ended = beyondgrad(...words)
+    expect(ended).toMatchObject({ status, stdout: '' })
+    expect(ended.stderr).toMatch(line)
   })
 })

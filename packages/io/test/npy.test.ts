@@ -1,5 +1,5 @@
 /** @file Npy and npz: what NumPy writes, what we write, and files that lie. */
-import { DataError, type DType, type NDArray } from '@beyondgrad/tensor'
+import { DataError, type NDArray } from '@beyondgrad/tensor'
 import fc from 'fast-check'
 import { mkdtemp, readdir, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'

@@ -20,7 +20,7 @@ export interface BenchOptions {
   readonly memory?: number
   readonly hugePages: boolean
   readonly plugin: readonly string[]
-  readonly json: boolean
+  readonly json?: boolean
 }
 
 /** The document that `--json` prints. */

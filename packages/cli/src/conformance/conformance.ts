@@ -13,7 +13,7 @@ export interface ConformanceCommandOptions {
   readonly rtol: number
   readonly atol: number
   readonly plugin: readonly string[]
-  readonly json: boolean
+  readonly json?: boolean
 }
 
 /** The document that `--json` prints. */

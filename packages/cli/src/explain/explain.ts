@@ -15,7 +15,7 @@ export interface ExplainOptions extends Omit<QuantityOptions, 'seed'> {
   readonly output?: string
   readonly shape: readonly string[]
   readonly plugin: readonly string[]
-  readonly json: boolean
+  readonly json?: boolean
 }
 
 /** The document that `--json` prints: columns, work and bytes where they are known. */

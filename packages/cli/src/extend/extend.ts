@@ -18,7 +18,7 @@ export interface ExtendCommandOptions extends QuantityOptions {
   readonly output?: string
   readonly shape: readonly string[]
   readonly plugin: readonly string[]
-  readonly json: boolean
+  readonly json?: boolean
 }
 
 export async function extend(file: string, options: ExtendCommandOptions, terminal: Terminal): Promise<void> {

@@ -7,7 +7,7 @@ import type { Terminal } from '../terminal.ts'
 
 export interface InspectOptions {
   readonly plugin: readonly string[]
-  readonly json: boolean
+  readonly json?: boolean
 }
 
 /** A size of null is free, and has no name. */

@@ -22,7 +22,7 @@ export interface QuantitiesOptions extends QuantityOptions {
   readonly engine: EngineName
   readonly out?: string
   readonly plugin: readonly string[]
-  readonly json: boolean
+  readonly json?: boolean
 }
 
 export async function quantities(
@@ -39,13 +39,13 @@ export async function quantities(
   const name = outputNamed(model, options.output)
   const output = outputOf(model, name, await readInputs(model, options.input))
   const target = loss.target(await readArray('--target', options.target), output.shape)
-  const value = loss.of(output, tensor(target as NDArray) as AnyTensor)
+  const value = loss.of(output, tensor(target as NDArray))
   const { extensions, unsupported } = supported(value, asked)
   terminal.progress(`computing ${Object.keys(extensions).join(', ')}`)
   const chosen = await chooseEngine(options.engine, terminal)
   const { normalizer, ...results } = backward(value, { ...extensions, normalizer: Normalizer() })
   const found = await evaluate(
-    { loss: value, output, normalizer: normalizer as Tensor, results },
+    { loss: value, output, normalizer: normalizer, results },
     { engine: chosen.engine },
   )
   const all: Results = {

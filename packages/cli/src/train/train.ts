@@ -30,7 +30,7 @@ export interface TrainOptions extends OptimizerChoice {
   readonly output?: string
   readonly engine: EngineName
   readonly plugin: readonly string[]
-  readonly json: boolean
+  readonly json?: boolean
 }
 
 /** The document that `--json` prints. */
