@@ -87,7 +87,7 @@ export function decodeNpy(where: string, bytes: Uint8Array): NDArray<DType> {
     )
   }
   const data = viewOf(bytes, header) ?? readElements(where, bytes, header)
-  return { shape, dtype: type.dtype, data: (fortran ? rowMajor(data, shape) : data) }
+  return { shape, dtype: type.dtype, data: fortran ? rowMajor(data, shape) : data }
 }
 
 function parseHeader(where: string, bytes: Uint8Array): Header {

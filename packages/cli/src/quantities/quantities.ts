@@ -1,6 +1,6 @@
 /** @file Computes the quantities of a model on one batch: one execution for all of them. */
 import { backward, type Reduction } from '@beyondgrad/autograd'
-import { type AnyTensor, evaluate, type NDArray, type Tensor, tensor } from '@beyondgrad/tensor'
+import { evaluate, type NDArray, tensor } from '@beyondgrad/tensor'
 import { outFormat, readArray, writeOut } from '../array-files.ts'
 import { chooseEngine, type EngineName } from '../engine-choice.ts'
 import { readInputs } from '../model-inputs.ts'
