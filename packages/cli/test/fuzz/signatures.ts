@@ -92,6 +92,7 @@ function each(names: string, words: string): Record<string, string> {
 
 /** Exports that are no ops: they take functions, nodes or engines, or belong to authors of ops and engines. */
 export const others: readonly string[] = [
+  'after',
   'avgPoolWith',
   'broadcastShapes',
   'build',
