@@ -143,15 +143,21 @@ function explainOne(quantity: string, extension: Extension<unknown>, at: Circums
   }
 }
 
+/** Why something is multiplied out: a clause for each reason, with the parameters that it is true of. */
 function fallbacks(uses: readonly ExplainedParameter[]): string[] {
-  return uses.flatMap((parameter) => {
-    const slow = parameter.uses.find(({ form, moves }) => form === 'sample by sample' || !moves)
-    if (slow === undefined) return []
+  const reasons = new Map<string, string[]>()
+  for (const { name, uses: list } of uses) {
+    // A sum is one number for each entry and sample anyway: to multiply it out costs nothing more.
+    const slow = list.find(({ form, moves }) => form === 'sample by sample' || !(moves || form === 'sum'))
+    if (slow === undefined) continue
     const why = slow.moves
       ? `enters "${slow.op}" sample by sample`
       : `is computed with before it meets "${slow.op}"`
-    return [`${parameter.name} ${why}`]
-  })
+    reasons.set(why, [...(reasons.get(why) ?? []), name])
+  }
+  return [...reasons].map(([why, [first, ...more]]) =>
+    more.length === 0 ? `${first} ${why}` : `${first} ${why}; so it is with ${more.length} more parameters`,
+  )
 }
 
 function formatExplanation({ samples, parameters, quantities }: Omit<Explanation, 'toString'>): string {

@@ -1,5 +1,6 @@
 /** @file Computes the quantities of a model on one batch: one execution for all of them. */
 import { backward, type Reduction } from '@beyondgrad/autograd'
+import { Normalizer } from '@beyondgrad/backpack'
 import { evaluate, type NDArray, tensor } from '@beyondgrad/tensor'
 import { outFormat, readArray, writeOut } from '../array-files.ts'
 import { chooseEngine, type EngineName } from '../engine-choice.ts'
@@ -10,7 +11,7 @@ import { loadPlugins } from '../plugins.ts'
 import { type QuantityOptions, requestedQuantities } from '../requested-quantities.ts'
 import type { Terminal } from '../terminal.ts'
 import { arraysOf, documentOf, render, type Results } from './document.ts'
-import { divisorOf, Normalizer } from './normalizer.ts'
+import { divisorOf } from './normalizer.ts'
 import { supported } from './supported.ts'
 
 export interface QuantitiesOptions extends QuantityOptions {
