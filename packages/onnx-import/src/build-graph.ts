@@ -16,6 +16,7 @@ import {
   type ValueInfoProto,
 } from '@beyondgrad/onnx'
 import { DataError } from '@beyondgrad/tensor'
+import type { ConstantNames } from './constant-names.ts'
 import {
   type Graph,
   type Node,
@@ -37,6 +38,7 @@ export interface BuildContext {
   readonly nodes: Node[]
   /** How many nodes there are so far: functions that call each other twice grow without end. */
   count: number
+  readonly names: ConstantNames
 }
 
 /** What names and attributes mean where a node stands. */
@@ -84,8 +86,10 @@ export function buildGraph(
   return graphOf(proto, { opsets, rename: (name) => name, given: undefined, depth: 0, calling: [] }, context)
 }
 
-function graphOf(proto: GraphProto, around: Surroundings, context: BuildContext): Graph {
-  const { rename } = around
+function graphOf(proto: GraphProto, outside: Surroundings, context: BuildContext): Graph {
+  const unique = outside.given === undefined ? context.names.claim(proto) : (name: string) => name
+  const rename = (name: string): string => outside.rename(unique(name))
+  const around = { ...outside, rename }
   const constants = new Map<string, StoredConstant>()
   const problem: Report = (kind, message, more = {}) => {
     context.problems.push({ kind, message, ...more })

@@ -74,3 +74,17 @@ export function nodesBefore(nodes: readonly Node[], wanted: Iterable<string>): N
   }
   return live.reverse()
 }
+
+/** The graphs among a node's attributes. */
+export function bodiesOf(node: Node): Graph[] {
+  return [...node.attributes].flatMap(([, attribute]) => (attribute.kind === 'graph' ? [attribute.value] : []))
+}
+
+/** The tensors of a graph and of all bodies in it, by name. */
+export function allConstants(graph: Pick<Graph, 'constants' | 'nodes'>): Map<string, StoredConstant> {
+  const constants = new Map(graph.constants)
+  for (const body of graph.nodes.flatMap(bodiesOf)) {
+    for (const [name, constant] of allConstants(body)) constants.set(name, constant)
+  }
+  return constants
+}

@@ -3,13 +3,15 @@ import { buffer, type Buffer, parameter, type Parameter } from '@beyondgrad/auto
 import { type ModelProto, parseModel } from '@beyondgrad/onnx'
 import { type AnyTensor, cancelled, isFloat, type NDArray, type Tensor } from '@beyondgrad/tensor'
 import { buildGraph, type BuildContext, functionKey, opsetsOf, plainDomain } from './build-graph.ts'
+import { ConstantNames } from './constant-names.ts'
 import { externalFiles, load, type ModelSource } from './files.ts'
-import type { Graph, Node, StoredConstant } from './graph.ts'
+import { allConstants, type Graph, type Node, type StoredConstant } from './graph.ts'
 import { type ImportProblem, OnnxImportError, reasonOf } from './import-error.ts'
 import { knownTensor } from './known.ts'
 import { type ImportedModel, modelOf, type ModelOutput } from './model.ts'
 import type { OnnxOperator } from './operator.ts'
 import { operatorLookup, type OperatorLookup } from './operators/index.ts'
+import { noteOf, probabilityHeads } from './probability-heads.ts'
 import { rolesOf, type TensorInfo } from './roles.ts'
 
 export interface ImportOptions {
@@ -60,13 +62,13 @@ export async function importOnnx<O extends ModelOutput = Tensor>(
   const functions = new Map(
     proto.functions.map((each) => [functionKey(each.domain, each.name, each.overload), each] as const),
   )
-  const context: BuildContext = { problems, functions, external, nodes: [], count: 0 }
+  const context: BuildContext = { problems, functions, external, nodes: [], count: 0, names: new ConstantNames() }
   const graph = built(proto, opsets, context, file.name)
   const lookup = operatorLookup(options.operators)
   checkNodes(context.nodes, lookup, problems)
   checkTypes(graph, problems)
   if (problems.length > 0) throw new OnnxImportError(file.name, problems)
-  return assembled<O>(graph, lookup, notes, options)
+  return assembled<O>(graph, file.bytes, lookup, notes, options)
 }
 
 /** The graph; what makes it impossible to go on is a problem like the others. */
@@ -142,6 +144,7 @@ function checkTypes(graph: Graph, problems: ImportProblem[]): void {
 
 function assembled<O extends ModelOutput>(
   graph: Graph,
+  bytes: Uint8Array,
   lookup: OperatorLookup,
   notes: string[],
   { trainable = 'auto', batch = 'free', dtype = 'float32' }: ImportOptions,
@@ -171,6 +174,7 @@ function assembled<O extends ModelOutput>(
   }
   if (narrowed.length > 0) notes.push(`double precision became single: ${list(narrowed)}`)
   if (unused.length > 0) notes.push(`nothing uses ${list(unused)}`)
+  for (const head of probabilityHeads(graph)) notes.push(noteOf(head))
   const stored = (name: string): AnyTensor | undefined => {
     const changing = parameters.get(name) ?? buffers.get(name)
     if (changing !== undefined) return changing.value
@@ -193,18 +197,8 @@ function assembled<O extends ModelOutput>(
     tensors,
     notes,
     batch,
+    file: { bytes, stored: constants },
   })
-}
-
-function allConstants(graph: Graph): Map<string, StoredConstant> {
-  const constants = new Map(graph.constants)
-  for (const node of graph.nodes) {
-    for (const [, attribute] of node.attributes) {
-      if (attribute.kind !== 'graph') continue
-      for (const [name, constant] of allConstants(attribute.value)) constants.set(name, constant)
-    }
-  }
-  return constants
 }
 
 /** The numbers of a parameter. `float32` is the engine's float, which doubles may stand for. */

@@ -8,20 +8,20 @@ import {
   type ParameterMap,
   parameterMap,
 } from '@beyondgrad/autograd'
-import { type AnyTensor, BeyondgradError, cast, formatShape, isTensor, type Tensor } from '@beyondgrad/tensor'
+import { type AnyTensor, BeyondgradError, cast, type Tensor } from '@beyondgrad/tensor'
+import { argumentsOf, carriesSamples, declaredBatch, type ModelArguments } from './arguments.ts'
 import { withBatchSize } from './batch-size.ts'
 import { describeModel } from './describe.ts'
-import { type Dimension, type Graph, nodesBefore, uses, type ValueInfo } from './graph.ts'
+import { allConstants, type Graph, nodesBefore, type StoredConstant, uses, type ValueInfo } from './graph.ts'
 import { interpret, type Interpretation } from './interpret.ts'
 import type { OperatorLookup } from './operators/index.ts'
+import { outputsWithLogits, probabilityHeads } from './probability-heads.ts'
 import { staticNames, type TensorInfo } from './roles.ts'
 import { SampleLabels } from './sample-labels.ts'
+import { writeModel } from './write-model.ts'
 
 /** What a model gives: a tensor if it has one output, otherwise tensors by the outputs' names. */
 export type ModelOutput = AnyTensor | Readonly<Record<string, AnyTensor>>
-
-/** What a model is called with: tensors in the order of its inputs, or one object with tensors by the inputs' names. */
-export type ModelArguments = readonly (AnyTensor | Readonly<Record<string, AnyTensor>>)[]
 
 /** A model from an ONNX file. Calling it builds an expression, as every module; nothing is computed yet. */
 export interface ImportedModel<O = Tensor> extends Module<ModelArguments, O> {
@@ -53,6 +53,17 @@ export interface ImportedModel<O = Tensor> extends Module<ModelArguments, O> {
    * @param at the tensor that goes into the new head
    */
   replaceHead(at: string, head: Module): ImportedModel
+  /**
+   * The same model with logits in the places of outputs that are probabilities (Softmax, LogSoftmax, Sigmoid), as `notes` says they are;
+   * the model itself if none is. Losses want logits: `crossEntropy`, or `bceWithLogits` for those of a Sigmoid.
+   */
+  withLogits(): ImportedModel<O>
+  /**
+   * The model as an ONNX file: the one that it was imported from, with names, operator versions and metadata unchanged, and with the
+   * numbers that parameters and running statistics have now. What was in other files is in it. A model that was cut is written up to
+   * there; one with another head is none of the file any more, and written by `exportOnnx` of `@beyondgrad/onnx`.
+   */
+  toOnnx(): Uint8Array
   /** The model in words: inputs, outputs, parameters, operators, notes. */
   describe(): string
 }
@@ -73,6 +84,10 @@ export interface ModelParts {
   /** Whether the declared batch size binds. */
   readonly batch: 'free' | 'fixed'
   readonly head?: Module
+  /** The file, and the tensors in it as they were read. */
+  readonly file: { readonly bytes: Uint8Array; readonly stored: ReadonlyMap<string, StoredConstant> }
+  /** Outputs that the file does not have as such, with one of it that has the same type. */
+  readonly likeOutputs?: ReadonlyMap<string, string>
 }
 
 const headName = 'head'
@@ -126,8 +141,25 @@ export function modelOf<O extends ModelOutput>(parts: ModelParts): ImportedModel
     }
     return partsUpTo(parts, tensor)
   }
+  const withLogits = (): ImportedModel<O> => {
+    const heads = head === undefined ? probabilityHeads(graph) : []
+    if (heads.length === 0) return model
+    const outputs = outputsWithLogits(graph, heads)
+    const likeOutputs = new Map(heads.map(({ output, logits }) => [logits, output]))
+    return modelOf<O>({ ...partsTo(parts, outputs), likeOutputs })
+  }
+  const toOnnx = (): Uint8Array => {
+    if (head !== undefined) {
+      throw new BeyondgradError(
+        'unsupported',
+        'toOnnx: this model has a head that is no part of the file: write it with exportOnnx of @beyondgrad/onnx',
+      )
+    }
+    const outputs = graph.outputs.map(({ name }) => ({ name, like: parts.likeOutputs?.get(name) }))
+    return writeModel({ ...parts.file, outputs, changing: [...parts.parameters, ...parts.buffers] })
+  }
   const joined = parameterMap([...parts.parameters, ...(head ? headParameters(head) : [])])
-  const model = (...given: ModelArguments): O => call(head ?? ((x) => x), given)
+  const apply = (...given: ModelArguments): O => call(head ?? ((x) => x), given)
   const members = {
     inputs: graph.inputs,
     outputs: head ? [] : graph.outputs,
@@ -143,6 +175,8 @@ export function modelOf<O extends ModelOutput>(parts: ModelParts): ImportedModel
     freeze: (which: (name: string) => boolean = () => true) => frozen(which),
     cut: (tensor: string) => modelOf<Tensor>(cut(tensor)),
     replaceHead: (at: string, next: Module) => modelOf<Tensor>({ ...cut(at), head: next }),
+    withLogits,
+    toOnnx,
     describe: () => describeModel(graph, joined, parts),
     ...(head && {
       inTraining:
@@ -151,8 +185,9 @@ export function modelOf<O extends ModelOutput>(parts: ModelParts): ImportedModel
           call(pass.of(head), given),
     }),
   }
-  Object.defineProperty(model, 'name', { value: graph.name })
-  return Object.assign(model, members)
+  Object.defineProperty(apply, 'name', { value: graph.name })
+  const model = Object.assign(apply, members)
+  return model
 }
 
 function operatorsOf(graph: Graph): Set<string> {
@@ -199,20 +234,24 @@ function partsUpTo(parts: ModelParts, tensor: string): ModelParts {
       `cut: no node of the model makes "${tensor}"; there are ${names.length} tensors, the last of them ${names.slice(-5).join(', ')}`,
     )
   }
-  const nodes = nodesBefore(graph.nodes, [tensor])
   const info = graph.outputs.find(({ name }) => name === tensor)
-  const used = new Set(nodes.flatMap(uses))
-  const inside = (name: string): boolean => used.has(name)
+  return partsTo(parts, [info ?? { name: tensor, dtype: undefined, elementType: undefined, shape: undefined }])
+}
+
+/** A model that gives something else of what it computes, without what only other outputs need. */
+function partsTo(parts: ModelParts, outputs: readonly ValueInfo[]): ModelParts {
+  const { graph } = parts
+  const names = outputs.map(({ name }) => name)
+  const nodes = nodesBefore(graph.nodes, names)
+  const inBodies = allConstants({ constants: new Map(), nodes }).keys()
+  const used = new Set([...names, ...nodes.flatMap(uses), ...inBodies])
+  const inside = ({ name }: { readonly name: string }): boolean => used.has(name)
   return {
     ...parts,
-    graph: {
-      ...graph,
-      nodes,
-      inputs: graph.inputs.filter(({ name }) => used.has(name)),
-      outputs: [info ?? { name: tensor, dtype: undefined, elementType: undefined, shape: undefined }],
-    },
-    parameters: parts.parameters.filter(({ name }) => inside(name)),
-    buffers: parts.buffers.filter(({ name }) => inside(name)),
+    notes: [...parts.notes],
+    graph: { ...graph, nodes, inputs: graph.inputs.filter(inside), outputs },
+    parameters: parts.parameters.filter(inside),
+    buffers: parts.buffers.filter(inside),
   }
 }
 
@@ -222,94 +261,3 @@ function inDType(x: AnyTensor, dtype: ValueInfo['dtype']): AnyTensor {
   return target === undefined || x.dtype === target ? x : cast(x, target)
 }
 
-/** The number of samples that the file declares. */
-function declaredBatch({ inputs }: Graph): number | undefined {
-  const first = inputs.find(({ shape }) => shape !== undefined && shape.length > 0)?.shape?.[0]
-  return typeof first === 'number' ? first : undefined
-}
-
-/** Whether axis 0 of an input counts samples: it is declared as that of the first. */
-function carriesSamples({ inputs }: Graph, i: number): boolean {
-  const first = inputs.find(({ shape }) => shape !== undefined && shape.length > 0)?.shape?.[0]
-  const own = inputs[i]!.shape?.[0]
-  return own === undefined || own === first || typeof own !== typeof first
-}
-
-function argumentsOf(graph: Graph, given: ModelArguments, batch: 'free' | 'fixed'): AnyTensor[] {
-  const list = isRecord(given)
-    ? graph.inputs.map(({ name }) => (Object.hasOwn(given[0], name) ? given[0][name] : undefined))
-    : (given as readonly AnyTensor[])
-  if (isRecord(given)) {
-    const odd = Object.keys(given[0]).find((name) => !graph.inputs.some((input) => input.name === name))
-    if (odd !== undefined) throw wrong(graph, `there is no input "${odd}"`)
-  } else if (given.length > graph.inputs.length) {
-    throw wrong(graph, `${given.length} tensors are too many`)
-  }
-  const sizes = new Map<string, number>()
-  return graph.inputs.map((info, i) => {
-    const x = list[i]
-    if (!isTensor(x))
-      throw wrong(graph, `input "${info.name}" is ${x === undefined ? 'missing' : 'no tensor'}`)
-    checkShape(graph, info, i, x, sizes, batch)
-    return checkDType(graph, info, x)
-  })
-}
-
-function isRecord(given: ModelArguments): given is readonly [Readonly<Record<string, AnyTensor>>] {
-  return given.length === 1 && typeof given[0] === 'object' && given[0] !== null && !isTensor(given[0])
-}
-
-function wrong(
-  { name, inputs }: Graph,
-  message: string,
-  code: 'value' | 'shape' | 'dtype' = 'value',
-): BeyondgradError {
-  const wanted = inputs.map((info) => `${info.name} ${formatDimensions(info.shape)}`)
-  return new BeyondgradError(
-    code,
-    `the model ${name || 'from ONNX'}: ${message}; it takes ${wanted.join(', ') || 'nothing'}`,
-  )
-}
-
-/** `[N, 3, ?]`. */
-function formatDimensions(shape: readonly Dimension[] | undefined): string {
-  return shape === undefined ? '[any shape]' : `[${shape.map((size) => size ?? '?').join(', ')}]`
-}
-
-function checkShape(
-  graph: Graph,
-  info: ValueInfo,
-  i: number,
-  x: AnyTensor,
-  sizes: Map<string, number>,
-  batch: 'free' | 'fixed',
-): void {
-  const { shape } = info
-  if (shape === undefined) return
-  const fits =
-    shape.length === x.shape.length &&
-    shape.every((size, axis) => {
-      if (axis === 0 && batch === 'free' && typeof size === 'number' && carriesSamples(graph, i)) return true
-      return typeof size !== 'number' || size === x.shape[axis]
-    })
-  if (!fits) throw wrong(graph, `input "${info.name}" can't be ${formatShape(x.shape)}`, 'shape')
-  shape.forEach((size, axis) => {
-    if (typeof size !== 'string') return
-    const before = sizes.get(size)
-    const now = x.shape[axis]!
-    if (before !== undefined && before !== now) {
-      throw wrong(graph, `"${size}" is ${before} in one input and ${now} in "${info.name}"`, 'shape')
-    }
-    sizes.set(size, now)
-  })
-}
-
-/** Integers of the other width are taken, too; everything else must be what the file says. */
-function checkDType(graph: Graph, { name, dtype }: ValueInfo, x: AnyTensor): AnyTensor {
-  const target = dtype === 'float64' ? 'float32' : dtype
-  const integers = (of: string | undefined): boolean => of === 'int32' || of === 'int64'
-  if (target === undefined || x.dtype === target) return x
-  if (integers(target) && integers(x.dtype)) return cast(x, target)
-  if (target === 'float32' && x.dtype === 'float64') return cast(x, target)
-  throw wrong(graph, `input "${name}" must hold ${target}, not ${x.dtype}`, 'dtype')
-}

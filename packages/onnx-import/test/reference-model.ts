@@ -16,7 +16,7 @@ export interface ReferenceParameter {
 export interface Reference {
   readonly inputs: readonly { readonly name: string; readonly tensor: string }[]
   readonly outputs: readonly { readonly name: string; readonly float64: string }[]
-  readonly loss: { readonly labels: string; readonly value: number; readonly reduction?: string }
+  readonly loss: { readonly kind: string; readonly labels: string; readonly value: number; readonly reduction?: string }
   readonly parameters: readonly ReferenceParameter[]
   readonly buffers?: readonly string[]
   readonly binary: {
@@ -32,6 +32,27 @@ export interface Reference {
       >
     >
   }
+}
+
+/** Whole models that others exported, whose last output are logits. */
+export const modelNames: readonly string[] = [
+  'lenet',
+  'resnet18_cifar',
+  'mobilenet_v2_025',
+  'squeezenet_small',
+  'bert_tiny',
+  'lstm_classifier',
+  'unet_mini',
+]
+
+/** Some samples of an array, by their positions. */
+export function samplesOf(array: NDArray<DType>, positions: readonly number[]): NDArray<DType> {
+  const size = array.data.length / array.shape[0]!
+  const data = new (array.data.constructor as new (length: number) => HostArray)(positions.length * size)
+  positions.forEach((position, i) => {
+    for (let k = 0; k < size; k++) data[i * size + k] = array.data[position * size + k]!
+  })
+  return { ...array, shape: [positions.length, ...array.shape.slice(1)], data }
 }
 
 /** Folders of models, here or beside the repository; undefined where there are none. */

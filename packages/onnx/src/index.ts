@@ -40,4 +40,5 @@ export type {
   TypeProto,
   ValueInfoProto,
 } from './proto/onnx_pb.ts'
+export { protoOfTensor, writeTensor } from './write-tensor.ts'
 export { toOnnx, type OnnxFile, type ToOnnxOptions } from './lower/to-onnx.ts'
