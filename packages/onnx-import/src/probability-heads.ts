@@ -44,15 +44,17 @@ function headOf(node: Node): Omit<ProbabilityHead, 'output'> | undefined {
       return { operator: 'Sigmoid', axis: undefined, logits }
     case 'Softmax':
     case 'LogSoftmax':
-      // Up to opset 12 it is over this axis and all behind it.
-      return {
-        operator: node.operator,
-        axis: node.attributes.int('axis', node.opset < 13 ? 1 : -1),
-        logits,
-      }
+      return { operator: node.operator, axis: axisOf(node), logits }
     default:
       return undefined
   }
+}
+
+/** Up to opset 12 it is over this axis and all behind it. An axis that is no integer is told when the model is called. */
+function axisOf({ attributes, opset }: Node): number {
+  const given = attributes.get('axis')
+  if (given?.kind === 'int') return Number(given.value)
+  return opset < 13 ? 1 : -1
 }
 
 /** What a model says of such an output. */
