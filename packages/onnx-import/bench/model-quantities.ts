@@ -26,7 +26,8 @@ for (const name of values.model?.split(',') ?? [...modelNames, 'ppocr_cls']) {
   }
   const { reference, array } = readReference(folder)
   const labels = array(reference.loss.labels)
-  const sizes = values.samples === undefined ? [labels.shape[0]!, labels.shape[0]! - 1] : [Number(values.samples)]
+  const sizes =
+    values.samples === undefined ? [labels.shape[0]!, labels.shape[0]! - 1] : [Number(values.samples)]
   for (const samples of sizes) {
     const positions = Array.from({ length: samples }, (_, i) => i % labels.shape[0]!)
     const given = (of: string): AnyTensor => tensor(samplesOf(array(of), positions) as NDArray)
@@ -35,8 +36,20 @@ for (const name of values.model?.split(',') ?? [...modelNames, 'ppocr_cls']) {
       const head = reference.loss.kind.includes('Softmax') ? model.withLogits() : model
       const start = performance.now()
       try {
-        const loss = crossEntropy(head(...reference.inputs.map((each) => given(each.tensor))), cast(given(reference.loss.labels), 'int32'))
-        const { largest, smallest, difference } = await evaluate(reportOf(quantity, loss, head.parameters, samples, (labels.data.length / labels.shape[0]!) * samples), { engine })
+        const loss = crossEntropy(
+          head(...reference.inputs.map((each) => given(each.tensor))),
+          cast(given(reference.loss.labels), 'int32'),
+        )
+        const { largest, smallest, difference } = await evaluate(
+          reportOf(
+            quantity,
+            loss,
+            head.parameters,
+            samples,
+            (labels.data.length / labels.shape[0]!) * samples,
+          ),
+          { engine },
+        )
         let [top, low, apart, count] = [0, 0, 0, 0]
         for (const [, p] of head.parameters) {
           if (!p.trainable || !largest.names.includes(p.name)) continue
@@ -51,7 +64,9 @@ for (const name of values.model?.split(',') ?? [...modelNames, 'ppocr_cls']) {
         }
         const seconds = (performance.now() - start) / 1000
         const memory = Math.round(process.memoryUsage().rss / 2 ** 20)
-        console.log(`${name} N=${samples} ${quantity}: ${count} parameters, largest ${top.toExponential(2)}, smallest ${low.toExponential(2)}, law ${apart.toExponential(1)}, ${seconds.toFixed(1)} s, ${memory} MB`)
+        console.log(
+          `${name} N=${samples} ${quantity}: ${count} parameters, largest ${top.toExponential(2)}, smallest ${low.toExponential(2)}, law ${apart.toExponential(1)}, ${seconds.toFixed(1)} s, ${memory} MB`,
+        )
       } catch (error) {
         console.log(`${name} N=${samples} ${quantity}: REFUSED ${(error as Error).message}`)
         refused.push(`${name} ${quantity}`)

@@ -33,11 +33,24 @@ const { values } = parseArgs({
 /** Files of models, without those that take long even when nothing is wrong with them. */
 function modelFiles(folder: string): Uint8Array[] {
   const fixtures = fileURLToPath(new URL('../../../fixtures', import.meta.url))
-  const roots = [...['onnx-models', 'onnx-traps', 'onnx-real', 'onnx-conformance'].map((name) => `${folder}/${name}`), fixtures]
+  const roots = [
+    ...['onnx-models', 'onnx-traps', 'onnx-real', 'onnx-conformance'].map((name) => `${folder}/${name}`),
+    fixtures,
+  ]
   return roots
     .filter((root) => existsSync(root))
-    .flatMap((root) => readdirSync(root, { recursive: true, encoding: 'utf8' }).sort().map((path) => `${root}/${path}`))
-    .filter((path) => path.endsWith('model.onnx') && !path.includes('/light/') && statSync(path).size < 2e6 && statSync(path).size > 0)
+    .flatMap((root) =>
+      readdirSync(root, { recursive: true, encoding: 'utf8' })
+        .sort()
+        .map((path) => `${root}/${path}`),
+    )
+    .filter(
+      (path) =>
+        path.endsWith('model.onnx') &&
+        !path.includes('/light/') &&
+        statSync(path).size < 2e6 &&
+        statSync(path).size > 0,
+    )
     .map((path) => new Uint8Array(readFileSync(path)))
 }
 
@@ -72,7 +85,11 @@ async function supervise(): Promise<void> {
   const add = (map: Map<string, number>, key: string): void => void map.set(key, (map.get(key) ?? 0) + 1)
   let [slowest, largest] = [0, 0]
   const chunk = async (first: number, count: number): Promise<number> => {
-    const child = fork(fileURLToPath(import.meta.url), ['--child', '--first', String(first), '--count', String(count), '--folder', values.folder], { execArgv: process.execArgv })
+    const child = fork(
+      fileURLToPath(import.meta.url),
+      ['--child', '--first', String(first), '--count', String(count), '--folder', values.folder],
+      { execArgv: process.execArgv },
+    )
     let next = first
     let timer: NodeJS.Timeout | undefined
     const watch = (): void => {
@@ -94,9 +111,12 @@ async function supervise(): Promise<void> {
       largest = Math.max(largest, grown)
       if (outcome.startsWith('UNEXPECTED')) wrong.push(`${seed} (${kind}): ${outcome}`)
       if (seconds > 2) wrong.push(`${seed} (${kind}, ${size} bytes, ${outcome}): ${seconds.toFixed(1)} s`)
-      if (grown > 10 * size + 200 * 2 ** 20) wrong.push(`${seed} (${kind}, ${size} bytes, ${outcome}): ${Math.round(grown / 2 ** 20)} MB`)
+      if (grown > 10 * size + 200 * 2 ** 20)
+        wrong.push(`${seed} (${kind}, ${size} bytes, ${outcome}): ${Math.round(grown / 2 ** 20)} MB`)
     })
-    const code = await new Promise<number | string>((resolve) => child.on('exit', (status, signal) => resolve(status ?? signal ?? '')))
+    const code = await new Promise<number | string>((resolve) =>
+      child.on('exit', (status, signal) => resolve(status ?? signal ?? '')),
+    )
     clearTimeout(timer)
     if (code !== 0) {
       add(outcomes, 'CRASH OR HANG')
@@ -104,10 +124,18 @@ async function supervise(): Promise<void> {
     }
     return next
   }
-  for (let seed = Number(values.first); seed < last; ) seed = await chunk(seed, Math.min(share, last - seed))
-  const table = (map: Map<string, number>): string => [...map].sort((a, b) => b[1] - a[1]).map(([key, count]) => `${String(count).padStart(7)}  ${key}`).join('\n')
-  console.log(`${Number(values.count)} files made of ${files.length}\n\n${table(outcomes)}\n\nby damage\n${table(kinds)}`)
-  console.log(`\nslowest ${slowest.toFixed(2)} s, most memory of one file ${Math.round(largest / 2 ** 20)} MB`)
+  for (let seed = Number(values.first); seed < last;) seed = await chunk(seed, Math.min(share, last - seed))
+  const table = (map: Map<string, number>): string =>
+    [...map]
+      .sort((a, b) => b[1] - a[1])
+      .map(([key, count]) => `${String(count).padStart(7)}  ${key}`)
+      .join('\n')
+  console.log(
+    `${Number(values.count)} files made of ${files.length}\n\n${table(outcomes)}\n\nby damage\n${table(kinds)}`,
+  )
+  console.log(
+    `\nslowest ${slowest.toFixed(2)} s, most memory of one file ${Math.round(largest / 2 ** 20)} MB`,
+  )
   console.log(wrong.length === 0 ? 'nothing went wrong' : wrong.map((line) => `WRONG ${line}`).join('\n'))
   if (wrong.length > 0) process.exitCode = 1
 }

@@ -5,20 +5,44 @@ import type { Dimension, Graph, ValueInfo } from './graph.ts'
 /** What a model is called with: tensors in the order of its inputs, or one object with tensors by the inputs' names. */
 export type ModelArguments = readonly (AnyTensor | Readonly<Record<string, AnyTensor>>)[]
 
-/** The number of samples that the file declares. */
-export function declaredBatch({ inputs }: Graph): number | undefined {
-  const first = inputs.find(({ shape }) => shape !== undefined && shape.length > 0)?.shape?.[0]
-  return typeof first === 'number' ? first : undefined
+/** Which axis of which inputs counts the samples, by their names. */
+export type SampleAxes = Readonly<Record<string, number>>
+
+/** How a model reads the batch: whether the size in the file binds, and where it is. */
+export interface BatchReading {
+  readonly batch: 'free' | 'fixed'
+  /** Undefined: axis 0 of the first input, and of those that are declared alike. */
+  readonly samples: SampleAxes | undefined
 }
 
-/** Whether axis 0 of an input counts samples: it is declared as that of the first. */
-export function carriesSamples({ inputs }: Graph, i: number): boolean {
-  const first = inputs.find(({ shape }) => shape !== undefined && shape.length > 0)?.shape?.[0]
-  const own = inputs[i]!.shape?.[0]
-  return own === undefined || own === first || typeof own !== typeof first
+/** The axis of an input that counts samples; undefined if it has none. */
+export function sampleAxisOf(
+  { inputs }: Graph,
+  { name, shape }: ValueInfo,
+  samples: SampleAxes | undefined,
+): number | undefined {
+  if (samples !== undefined) return Object.hasOwn(samples, name) ? samples[name] : undefined
+  const first = firstSize(inputs, undefined)
+  const own = shape?.[0]
+  return own === undefined || own === first || typeof own !== typeof first ? 0 : undefined
 }
 
-export function argumentsOf(graph: Graph, given: ModelArguments, batch: 'free' | 'fixed'): AnyTensor[] {
+/** The number of samples that the file declares; undefined if it says that any will do. */
+export function declaredBatch({ inputs }: Graph, samples: SampleAxes | undefined): number | undefined {
+  const size = firstSize(inputs, samples)
+  return typeof size === 'number' ? size : undefined
+}
+
+function firstSize(inputs: readonly ValueInfo[], samples: SampleAxes | undefined): Dimension {
+  const axisOf = (name: string): number | undefined =>
+    samples === undefined ? 0 : Object.hasOwn(samples, name) ? samples[name] : undefined
+  const first = inputs.find(
+    ({ name, shape }) => shape !== undefined && shape.length > (axisOf(name) ?? Infinity),
+  )
+  return first?.shape?.[axisOf(first.name)!]
+}
+
+export function argumentsOf(graph: Graph, given: ModelArguments, reading: BatchReading): AnyTensor[] {
   const list = isRecord(given)
     ? graph.inputs.map(({ name }) => (Object.hasOwn(given[0], name) ? given[0][name] : undefined))
     : (given as readonly AnyTensor[])
@@ -33,7 +57,7 @@ export function argumentsOf(graph: Graph, given: ModelArguments, batch: 'free' |
     const x = list[i]
     if (!isTensor(x))
       throw wrong(graph, `input "${info.name}" is ${x === undefined ? 'missing' : 'no tensor'}`)
-    checkShape(graph, info, i, x, sizes, batch)
+    checkShape(graph, info, x, sizes, reading)
     return checkDType(graph, info, x)
   })
 }
@@ -62,17 +86,17 @@ function formatDimensions(shape: readonly Dimension[] | undefined): string {
 function checkShape(
   graph: Graph,
   info: ValueInfo,
-  i: number,
   x: AnyTensor,
   sizes: Map<string, number>,
-  batch: 'free' | 'fixed',
+  { batch, samples }: BatchReading,
 ): void {
   const { shape } = info
   if (shape === undefined) return
+  const free = batch === 'free' ? sampleAxisOf(graph, info, samples) : undefined
   const fits =
     shape.length === x.shape.length &&
     shape.every((size, axis) => {
-      if (axis === 0 && batch === 'free' && typeof size === 'number' && carriesSamples(graph, i)) return true
+      if (axis === free && typeof size === 'number') return true
       return typeof size !== 'number' || size === x.shape[axis]
     })
   if (!fits) throw wrong(graph, `input "${info.name}" can't be ${formatShape(x.shape)}`, 'shape')

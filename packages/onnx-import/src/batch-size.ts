@@ -3,8 +3,17 @@
  * sample axis prove which number it is, the size of the batch at hand takes its place.
  */
 import type { AxisLabel } from '@beyondgrad/autograd'
-import { type AnyTensor, expand, reshape, type Shape, sizeOf, slice } from '@beyondgrad/tensor'
+import {
+  type AnyTensor,
+  BeyondgradError,
+  expand,
+  reshape,
+  type Shape,
+  sizeOf,
+  slice,
+} from '@beyondgrad/tensor'
 import { type Node, titleOf } from './graph.ts'
+import { reasonOf } from './import-error.ts'
 import { knownData } from './known.ts'
 import { OperatorCall, type OperatorResult } from './operator.ts'
 import { targetShape } from './operators/movement.ts'
@@ -21,6 +30,8 @@ export interface BatchOfCall {
   readonly expanded: Map<AnyTensor, number>
   readonly note: (message: string) => void
 }
+
+const hint = 'the file was exported for'
 
 /** Runs a node with the batch size at hand where the file has its own. */
 export function withBatchSize(
@@ -42,12 +53,17 @@ export function withBatchSize(
   try {
     return build(call)
   } catch (error) {
-    return withRepeated(call, build, batch, exported) ?? rethrow(error)
+    const repaired = withRepeated(call, build, batch, exported)
+    if (repaired !== undefined) return repaired
+    // A body has said so already.
+    if (reasonOf(error).includes(hint)) throw error
+    const code = error instanceof BeyondgradError ? error.code : 'data'
+    throw new BeyondgradError(
+      code,
+      `${reasonOf(error)}; ${hint} ${exported} samples and is called with ${labels.samples}, and a constant here may hold that size: give ${exported} samples, or export with a free batch axis`,
+      { cause: error },
+    )
   }
-}
-
-function rethrow(error: unknown): never {
-  throw error
 }
 
 /**

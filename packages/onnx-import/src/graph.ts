@@ -77,7 +77,9 @@ export function nodesBefore(nodes: readonly Node[], wanted: Iterable<string>): N
 
 /** The graphs among a node's attributes. */
 export function bodiesOf(node: Node): Graph[] {
-  return [...node.attributes].flatMap(([, attribute]) => (attribute.kind === 'graph' ? [attribute.value] : []))
+  return [...node.attributes].flatMap(([, attribute]) =>
+    attribute.kind === 'graph' ? [attribute.value] : [],
+  )
 }
 
 /** The tensors of a graph and of all bodies in it, by name. */

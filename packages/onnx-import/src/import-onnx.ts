@@ -1,7 +1,14 @@
 /** @file From an ONNX file to a model. */
 import { buffer, type Buffer, parameter, type Parameter } from '@beyondgrad/autograd'
 import { type ModelProto, parseModel } from '@beyondgrad/onnx'
-import { type AnyTensor, cancelled, isFloat, type NDArray, type Tensor } from '@beyondgrad/tensor'
+import {
+  type AnyTensor,
+  BeyondgradError,
+  cancelled,
+  isFloat,
+  type NDArray,
+  type Tensor,
+} from '@beyondgrad/tensor'
 import { buildGraph, type BuildContext, functionKey, opsetsOf, plainDomain } from './build-graph.ts'
 import { ConstantNames } from './constant-names.ts'
 import { externalFiles, load, type ModelSource } from './files.ts'
@@ -12,6 +19,7 @@ import { type ImportedModel, modelOf, type ModelOutput } from './model.ts'
 import type { OnnxOperator } from './operator.ts'
 import { operatorLookup, type OperatorLookup } from './operators/index.ts'
 import { noteOf, probabilityHeads } from './probability-heads.ts'
+import { notesOnCopies } from './copies.ts'
 import { rolesOf, type TensorInfo } from './roles.ts'
 
 export interface ImportOptions {
@@ -24,6 +32,11 @@ export interface ImportOptions {
   readonly operators?: readonly OnnxOperator[]
   /** Whether a batch size that the file declares binds. Default: `free`. */
   readonly batch?: 'free' | 'fixed'
+  /**
+   * Which axis of which inputs counts the samples, by the inputs' names, for models that don't have them on axis 0:
+   * `{ sequence: 1, state: 1 }`. Default: axis 0 of the first input, and of all that the file declares alike.
+   */
+  readonly samples?: Readonly<Record<string, number>>
   /** In what precision parameters are kept that the file has in double. Engines compute in their own. Default: `float32`. */
   readonly dtype?: 'float32' | 'float64'
   readonly signal?: AbortSignal
@@ -62,8 +75,16 @@ export async function importOnnx<O extends ModelOutput = Tensor>(
   const functions = new Map(
     proto.functions.map((each) => [functionKey(each.domain, each.name, each.overload), each] as const),
   )
-  const context: BuildContext = { problems, functions, external, nodes: [], count: 0, names: new ConstantNames() }
+  const context: BuildContext = {
+    problems,
+    functions,
+    external,
+    nodes: [],
+    count: 0,
+    names: new ConstantNames(),
+  }
   const graph = built(proto, opsets, context, file.name)
+  checkSamples(graph, options.samples)
   const lookup = operatorLookup(options.operators)
   checkNodes(context.nodes, lookup, problems)
   checkTypes(graph, problems)
@@ -91,6 +112,23 @@ function parsed(bytes: Uint8Array, file: string): ModelProto {
     return parseModel(bytes, file)
   } catch (error) {
     throw new OnnxImportError(file, [{ kind: 'file', message: reasonOf(error) }], { cause: error })
+  }
+}
+
+/** A wrong option is no problem of the file. */
+function checkSamples({ inputs }: Graph, samples: Readonly<Record<string, number>> = {}): void {
+  for (const [name, axis] of Object.entries(samples)) {
+    const info = inputs.find((input) => input.name === name)
+    const rank = info?.shape?.length ?? Infinity
+    if (info !== undefined && Number.isInteger(axis) && axis >= 0 && axis < rank) continue
+    const wrong =
+      info === undefined
+        ? `there is no input "${name}"`
+        : `axis ${axis} of "${name}" is none of its ${rank} axes`
+    throw new BeyondgradError(
+      'value',
+      `importOnnx: option samples: ${wrong}; the inputs are ${inputs.map((input) => `"${input.name}"`).join(', ')}`,
+    )
   }
 }
 
@@ -147,7 +185,7 @@ function assembled<O extends ModelOutput>(
   bytes: Uint8Array,
   lookup: OperatorLookup,
   notes: string[],
-  { trainable = 'auto', batch = 'free', dtype = 'float32' }: ImportOptions,
+  { trainable = 'auto', batch = 'free', dtype = 'float32', samples }: ImportOptions,
 ): ImportedModel<O> {
   const tensors = rolesOf(graph, lookup)
   const constants = allConstants(graph)
@@ -174,6 +212,13 @@ function assembled<O extends ModelOutput>(
   }
   if (narrowed.length > 0) notes.push(`double precision became single: ${list(narrowed)}`)
   if (unused.length > 0) notes.push(`nothing uses ${list(unused)}`)
+  const left = tensors.filter(({ constantNode }) => constantNode).map(({ name }) => name)
+  if (left.length > 0) {
+    notes.push(
+      `tensors of Constant nodes count as constants, since this file's weights are initializers: ${list(left)}; the option trainable can make them parameters`,
+    )
+  }
+  notes.push(...notesOnCopies(constants, parameters))
   for (const head of probabilityHeads(graph)) notes.push(noteOf(head))
   const stored = (name: string): AnyTensor | undefined => {
     const changing = parameters.get(name) ?? buffers.get(name)
@@ -197,6 +242,7 @@ function assembled<O extends ModelOutput>(
     tensors,
     notes,
     batch,
+    samples,
     file: { bytes, stored: constants },
   })
 }

@@ -9,7 +9,13 @@ import {
   parameterMap,
 } from '@beyondgrad/autograd'
 import { type AnyTensor, BeyondgradError, cast, type Tensor } from '@beyondgrad/tensor'
-import { argumentsOf, carriesSamples, declaredBatch, type ModelArguments } from './arguments.ts'
+import {
+  argumentsOf,
+  declaredBatch,
+  type ModelArguments,
+  type SampleAxes,
+  sampleAxisOf,
+} from './arguments.ts'
 import { withBatchSize } from './batch-size.ts'
 import { describeModel } from './describe.ts'
 import { allConstants, type Graph, nodesBefore, type StoredConstant, uses, type ValueInfo } from './graph.ts'
@@ -83,6 +89,8 @@ export interface ModelParts {
   readonly notes: string[]
   /** Whether the declared batch size binds. */
   readonly batch: 'free' | 'fixed'
+  /** Which axes count samples, if it is not axis 0. */
+  readonly samples: SampleAxes | undefined
   readonly head?: Module
   /** The file, and the tensors in it as they were read. */
   readonly file: { readonly bytes: Uint8Array; readonly stored: ReadonlyMap<string, StoredConstant> }
@@ -96,15 +104,9 @@ export function modelOf<O extends ModelOutput>(parts: ModelParts): ImportedModel
   const { graph, notes, head } = parts
   const isStatic = staticNames(graph)
   const all = (...given: ModelArguments): Record<string, AnyTensor> => {
-    const inputs = argumentsOf(graph, given, parts.batch)
-    const exported = declaredBatch(graph)
-    const first = inputs.find((x) => x.shape.length > 0)
-    const labels = new SampleLabels(
-      first?.shape[0] ?? 1,
-      inputs.filter(
-        (x, i) => x.shape.length > 0 && x.shape[0] === first?.shape[0] && carriesSamples(graph, i),
-      ),
-    )
+    const inputs = argumentsOf(graph, given, parts)
+    const exported = declaredBatch(graph, parts.samples)
+    const labels = labelsOf(inputs, parts)
     const batch = {
       exported,
       labels,
@@ -190,6 +192,21 @@ export function modelOf<O extends ModelOutput>(parts: ModelParts): ImportedModel
   return model
 }
 
+/** The samples, on the axes of the inputs that have as many entries as the first of these. */
+function labelsOf(inputs: readonly AnyTensor[], { graph, samples }: ModelParts): SampleLabels {
+  const axes = inputs.map((x, i) => {
+    const axis = sampleAxisOf(graph, graph.inputs[i]!, samples)
+    return axis !== undefined && axis < x.shape.length ? axis : undefined
+  })
+  const first = axes.findIndex((axis) => axis !== undefined)
+  const size = first < 0 ? 1 : inputs[first]!.shape[axes[first]!]!
+  const labelled = inputs.flatMap((x, i) => {
+    const axis = axes[i]
+    return axis !== undefined && x.shape[axis] === size ? [[x, axis] as const] : []
+  })
+  return new SampleLabels(size, labelled)
+}
+
 function operatorsOf(graph: Graph): Set<string> {
   return new Set(
     graph.nodes.map(({ operator, domain }) => (domain === '' ? operator : `${domain}.${operator}`)),
@@ -235,7 +252,9 @@ function partsUpTo(parts: ModelParts, tensor: string): ModelParts {
     )
   }
   const info = graph.outputs.find(({ name }) => name === tensor)
-  return partsTo(parts, [info ?? { name: tensor, dtype: undefined, elementType: undefined, shape: undefined }])
+  return partsTo(parts, [
+    info ?? { name: tensor, dtype: undefined, elementType: undefined, shape: undefined },
+  ])
 }
 
 /** A model that gives something else of what it computes, without what only other outputs need. */
@@ -260,4 +279,3 @@ function inDType(x: AnyTensor, dtype: ValueInfo['dtype']): AnyTensor {
   const target = dtype === 'float64' ? 'float32' : dtype
   return target === undefined || x.dtype === target ? x : cast(x, target)
 }
-

@@ -25,7 +25,11 @@ export function probabilityHeads(graph: Graph): ProbabilityHead[] {
   return graph.outputs.flatMap(({ name }) => {
     let node = makers.get(name)
     let isLog = false
-    while (node !== undefined && node.domain === '' && (passing.has(node.operator) || node.operator === 'Log')) {
+    while (
+      node !== undefined &&
+      node.domain === '' &&
+      (passing.has(node.operator) || node.operator === 'Log')
+    ) {
       if (node.operator === 'Log' && isLog) return []
       isLog ||= node.operator === 'Log'
       node = makers.get(node.inputs[0] ?? '')

@@ -26,6 +26,8 @@ export interface TensorInfo {
   readonly uses: readonly TensorUse[]
   /** Why it has its role, in words. */
   readonly why: string
+  /** Whether it would be a parameter, were it no Constant node of a file that has its weights in initializers. */
+  readonly constantNode?: boolean
 }
 
 /** Operators that hand their first input on, or all of them. */
@@ -86,6 +88,7 @@ export function rolesOf(graph: Graph, lookup: OperatorLookup): TensorInfo[] {
       name: constant.name,
       shape: constant.shape,
       role: constantNode ? 'constant' : role,
+      ...(constantNode && { constantNode }),
       why: constantNode
         ? 'it comes from a Constant node, but the weights of this file are initializers'
         : why,

@@ -7,10 +7,10 @@ export class SampleLabels {
   readonly samples: number
   private readonly labels: Map<AnyTensor, AxisLabel | 'lost' | undefined>
 
-  /** @param inputs tensors whose axis 0 counts the samples */
-  constructor(samples: number, inputs: readonly AnyTensor[]) {
+  /** @param inputs tensors, each with the axis that counts the samples */
+  constructor(samples: number, inputs: readonly (readonly [x: AnyTensor, axis: number])[]) {
     this.samples = samples
-    this.labels = new Map(inputs.map((x) => [x, { axis: 0, outer: 1, inner: 1 }]))
+    this.labels = new Map(inputs.map(([x, axis]) => [x, { axis, outer: 1, inner: 1 }]))
   }
   /** Undefined for what all samples share; `lost` where samples meet, or nothing is known. */
   of(x: AnyTensor): AxisLabel | 'lost' | undefined {

@@ -46,7 +46,9 @@ export function writeModel({ bytes, stored, changing, outputs }: WrittenModel): 
   const model = parseModel(bytes)
   const places = new Map<string, Place>()
   collect(model.graph!, new ConstantNames(), stored, places)
-  const changed = new Map(changing.flatMap(({ cell }) => (cell.version > 0 ? [[cell, cell.data] as const] : [])))
+  const changed = new Map(
+    changing.flatMap(({ cell }) => (cell.version > 0 ? [[cell, cell.data] as const] : [])),
+  )
   for (const { name, cell } of changing) {
     const data = changed.get(cell)
     if (data === undefined) continue
@@ -94,7 +96,8 @@ function collect(
     const attribute = node.opType === 'Constant' ? node.attribute[0] : undefined
     if (attribute !== undefined) {
       const outside = attribute.t !== undefined && isOutside(attribute.t)
-      const write = (data: HostArray): void => setConstant(attribute, data, () => denseOf(stored, nameOf(output), '', data))
+      const write = (data: HostArray): void =>
+        setConstant(attribute, data, () => denseOf(stored, nameOf(output), '', data))
       places.set(nameOf(output), { outside, write })
     }
     for (const { g, graphs } of node.attribute) {

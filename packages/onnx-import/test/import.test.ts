@@ -12,6 +12,7 @@ import {
   mul,
   type Tensor,
   tanh,
+  zeros,
   tensor,
 } from '@beyondgrad/tensor'
 import { describe, expect, it } from 'vitest'
@@ -282,5 +283,77 @@ describe('notes', () => {
     const { notes } = await importOnnx(model.finish())
     expect(notes[0]).toContain('opset 26, newer than 23')
     expect(notes[1]).toBe('nothing uses "forgotten"')
+  })
+
+  it('tell of tied weights that were written twice', async () => {
+    const file = modelBuilder({ opset: 17 })
+    const x = file.input('x', 'float32', ['N', 2])
+    const tied = file.initializer('float32', [2, 3], [1, 2, 3, 4, 5, 6], 'tied')
+    const turned = file.initializer('float32', [3, 2], [1, 4, 2, 5, 3, 6], 'turned')
+    const [a, b] = ['a', 'b'].map((name) => file.initializer('float32', [2, 2], [1, 1, 1, 1], name))
+    const y = file.node('MatMul', [file.node('MatMul', [x, tied]), turned])
+    file.output('y', 'float32', ['N', 2], file.node('MatMul', [file.node('MatMul', [y, a!]), b!]))
+    expect((await importOnnx(file.finish())).notes).toEqual([
+      '"turned" is the transpose of "tied", as a tied weight that the export has written twice; they are two parameters',
+    ])
+  })
+
+  it('tell of tensors in Constant nodes that might be weights', async () => {
+    const file = network((model, h) => {
+      const [c] = model.node(
+        'Constant',
+        [],
+        { value: { tensor: { dtype: 'float32', shape: [3], data: [1, 2, 3] } } },
+        { outputs: ['c'] },
+      )
+      return model.node('Mul', [h, c])
+    })
+    const model = await importOnnx(file)
+    expect(model.notes).toEqual([
+      expect.stringMatching(/Constant nodes count as constants.*: "c"; the option trainable/),
+    ])
+    expect((await importOnnx(file, { trainable: () => true })).parameters.names).toContain('c')
+  })
+})
+
+describe('batches', () => {
+  const exported = (): ModelBuilder => modelBuilder({ opset: 17 })
+
+  it('that a constant does not fit are told with the size of the export', async () => {
+    const file = exported()
+    const x = file.input('x', 'float32', [2, 3])
+    const c = file.initializer('float32', [2, 3], [1, 2, 3, 4, 5, 6], 'c')
+    file.output('y', 'float32', [2, 3], file.node('Add', [x, c], {}, { name: '/add' }))
+    const model = await importOnnx(file.finish())
+    expect(model(tensor([[1, 2, 3], [4, 5, 6]])).shape).toEqual([2, 3]) // prettier-ignore
+    expect(() =>
+      model(
+        tensor([
+          [1, 2, 3],
+          [4, 5, 6],
+          [7, 8, 9],
+        ]),
+      ),
+    ).toThrow(
+      // prettier-ignore
+      /node "\/add" \(Add\).*was exported for 2 samples and is called with 3/,
+    )
+  })
+
+  it('are on the axes that the option samples says', async () => {
+    const file = exported()
+    const x = file.input('x', 'float32', [4, 2, 3])
+    // [T, N, C] to [T, N C], as a constant of the export.
+    const flat = file.node('Reshape', [x, file.initializer('int64', [2], [4, 6])], {}, { name: '/flat' })
+    file.output('y', 'float32', [4, 6], flat)
+    const bytes = file.finish()
+    const model = await importOnnx(bytes, { samples: { x: 1 } })
+    expect(model(zeros([4, 5, 3])).shape).toEqual([4, 15])
+    expect(model.notes.join()).toContain('"/flat" (Reshape): the target [4, 6] holds the batch size 2')
+    expect(() => model(zeros([5, 2, 3]))).toThrow(`input "x" can't be [5, 2, 3]`)
+    await expect(importOnnx(bytes, { samples: { z: 1 } })).rejects.toThrow('there is no input "z"')
+    await expect(importOnnx(bytes, { samples: { x: 3 } })).rejects.toThrow(
+      'axis 3 of "x" is none of its 3 axes',
+    )
   })
 })

@@ -37,7 +37,8 @@ describe.each(modelNames)('%s', (name) => {
     const targets = array(reference.loss.labels)
     const count = targets.shape[0]!
     for (const samples of [count, count - 1]) {
-      const given = (of: string): AnyTensor => tensor(samplesOf(array(of), [...Array(samples).keys()]) as NDArray)
+      const given = (of: string): AnyTensor =>
+        tensor(samplesOf(array(of), [...Array(samples).keys()]) as NDArray)
       const scores = model(...reference.inputs.map((each) => given(each.tensor)))
       const loss = crossEntropy(scores, cast(given(reference.loss.labels), 'int32'))
       const labels = (targets.data.length / count) * samples
@@ -57,7 +58,9 @@ describe.each(modelNames)('%s', (name) => {
         expect(apart! / Math.max(size!, 1e-12), at).toBeLessThan(1e-4)
       }
       if (quantity !== 'variance') {
-        expect(Math.max(...model.parameters.names.map((at) => found.largest.get(at).data[0]!))).toBeGreaterThan(0)
+        expect(
+          Math.max(...model.parameters.names.map((at) => found.largest.get(at).data[0]!)),
+        ).toBeGreaterThan(0)
       }
     }
   })

@@ -80,7 +80,9 @@ describe('a graph that ends in Softmax, with its weights in Constant nodes', () 
     const model = await importOnnx({ path: `${folder}/model.onnx` })
     expect([...model.parameters.names].sort()).toEqual(reference.parameters.map((p) => p.constant).sort())
     expect([...model.buffers.names].sort()).toEqual([...reference.buffers!].sort())
-    expect(model.notes.join()).toMatch(/is the Softmax along axis 1 of ".*": for crossEntropy, withLogits\(\)/)
+    expect(model.notes.join()).toMatch(
+      /is the Softmax along axis 1 of ".*": for crossEntropy, withLogits\(\)/,
+    )
     const probabilities = model(input('input:x'))
     const labels = input('labels') as Tensor<'int64'>
     const picked = gatherElements(probabilities, unsqueeze(labels, [1]), 1)

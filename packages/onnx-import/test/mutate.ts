@@ -48,7 +48,7 @@ function lengths(bytes: Uint8Array, dice: Dice): { at: number; size: number; wid
   let found: { at: number; size: number; width: number } | undefined
   for (let depth = 0; depth < 6; depth++) {
     const fields: { at: number; size: number; width: number }[] = []
-    for (let at = from; at < to && fields.length < 2000; ) {
+    for (let at = from; at < to && fields.length < 2000;) {
       const [tag, tagWidth] = readVarint(bytes, at)
       at += tagWidth
       const kind = tag & 7
@@ -95,7 +95,8 @@ const damages: Readonly<Record<string, Mutation>> = {
   // Most of a file may be weights: what is in front is structure.
   'bits in front'(bytes, dice) {
     const result = bytes.slice()
-    for (let i = dice.below(4); i >= 0; i--) result[dice.below(Math.min(400, result.length))]! ^= 1 << dice.below(8)
+    for (let i = dice.below(4); i >= 0; i--)
+      result[dice.below(Math.min(400, result.length))]! ^= 1 << dice.below(8)
     return result
   },
   bytes(bytes, dice) {
@@ -137,7 +138,11 @@ const damages: Readonly<Record<string, Mutation>> = {
   },
   'odd number'(bytes, dice) {
     const at = dice.below(bytes.length)
-    return joined(bytes.subarray(0, at), Uint8Array.from(varint(dice.one(oddNumbers))), bytes.subarray(at + 1))
+    return joined(
+      bytes.subarray(0, at),
+      Uint8Array.from(varint(dice.one(oddNumbers))),
+      bytes.subarray(at + 1),
+    )
   },
   // graph → node → attribute → graph → …
   'nested graphs'(bytes, dice) {
@@ -167,7 +172,8 @@ const altered =
     return formatModel(model)
   }
 
-const signed = (dice: Dice): bigint => BigInt(dice.one([...oddNumbers, 2, 3, 4, 7])) * (dice.below(3) === 0 ? -1n : 1n)
+const signed = (dice: Dice): bigint =>
+  BigInt(dice.one([...oddNumbers, 2, 3, 4, 7])) * (dice.below(3) === 0 ? -1n : 1n)
 const at = <T>(list: T[], dice: Dice, value: T): void => {
   if (list.length > 0) list[dice.below(list.length)] = value
 }
@@ -204,7 +210,8 @@ const alterations: Readonly<Record<string, Mutation>> = {
     else at(node.input, dice, dice.one(names))
   }),
   'other operator': altered((model, graph, node, dice) => {
-    if (dice.below(3) === 0 && model.opsetImport.length > 0) dice.one(model.opsetImport).version = BigInt(dice.one([0, 1, 6, 7, 9, 11, 12, 13, 18, 23, 2 ** 31]))
+    if (dice.below(3) === 0 && model.opsetImport.length > 0)
+      dice.one(model.opsetImport).version = BigInt(dice.one([0, 1, 6, 7, 9, 11, 12, 13, 18, 23, 2 ** 31]))
     else node.opType = dice.below(2) === 0 ? dice.one(graph.node).opType : dice.one(operators)
   }),
   'other tensor': altered((_, graph, node, dice) => {
@@ -225,7 +232,8 @@ const alterations: Readonly<Record<string, Mutation>> = {
         return
       default:
         // Shapes, axes and indices are in tensors, too.
-        for (let i = dice.below(4); i >= 0 && bytes.length > 0; i--) bytes[dice.below(bytes.length)] = dice.one([0, 1, 127, 255])
+        for (let i = dice.below(4); i >= 0 && bytes.length > 0; i--)
+          bytes[dice.below(bytes.length)] = dice.one([0, 1, 127, 255])
         tensor.rawData = bytes
     }
   }),
@@ -249,6 +257,7 @@ export function mutated(
   const kind = dice.one(chosen)
   let bytes = mutations[kind]!(files[file]!, dice, dice.one(files))
   // Now and then there is more than one damage.
-  if (dice.below(4) === 0 && bytes.length > 0) bytes = mutations[dice.one(chosen)]!(bytes, dice, dice.one(files))
+  if (dice.below(4) === 0 && bytes.length > 0)
+    bytes = mutations[dice.one(chosen)]!(bytes, dice, dice.one(files))
   return { file, kind, bytes }
 }

@@ -25,7 +25,13 @@ describe('damaged files', () => {
     }
     expect([...kinds].sort()).toEqual([...mutationNames].sort())
     // Damage that nothing notices, and damage that is noticed in every part of an import.
-    for (const outcome of ['ran', 'import refused: file', 'import refused: graph', 'import refused: tensor', 'call refused: data']) {
+    for (const outcome of [
+      'ran',
+      'import refused: file',
+      'import refused: graph',
+      'import refused: tensor',
+      'call refused: data',
+    ]) {
       expect(outcomes.get(outcome), outcome).toBeGreaterThan(5)
     }
   })

@@ -4,7 +4,19 @@
  */
 import { backward, type Extension, type Parameter, type ParameterMap } from '@beyondgrad/autograd'
 import { quantities, type QuantityName } from '@beyondgrad/backpack'
-import { abs, diagonal, max, mul, neg, square, stack, sub, sum, type Tensor, transpose } from '@beyondgrad/tensor'
+import {
+  abs,
+  diagonal,
+  max,
+  mul,
+  neg,
+  square,
+  stack,
+  sub,
+  sum,
+  type Tensor,
+  transpose,
+} from '@beyondgrad/tensor'
 
 export const quantityNames: readonly QuantityName[] = Object.keys(quantities) as QuantityName[]
 
@@ -32,12 +44,24 @@ const laws: Partial<Record<QuantityName, { readonly with: QuantityName; readonly
   'batch-diag-hessian': { with: 'diag-hessian', law: (q, diagonalOf) => [sum(q, [0]), diagonalOf] },
   'sqrt-ggn': { with: 'diag-ggn', law: (q, diagonalOf) => [sum(square(q), [0, 1]), diagonalOf] },
   'sqrt-ggn-mc': { with: 'diag-ggn-mc', law: (q, diagonalOf) => [sum(square(q), [0, 1]), diagonalOf] },
-  'diag-empirical-fisher': { with: 'sum-grad-squared', law: (q, squares, _, labels) => [q, scaled(squares, labels)] },
+  'diag-empirical-fisher': {
+    with: 'sum-grad-squared',
+    law: (q, squares, _, labels) => [q, scaled(squares, labels)],
+  },
   'gradient-gram': { with: 'batch-l2', law: (q, norms) => [diagonal(q), norms] },
 }
 
 /** Quantities that are no sums of squares. */
-const signed = new Set<QuantityName>(['gradient', 'batch-gradient', 'diag-hessian', 'diag-hessian-mc', 'batch-diag-hessian', 'sqrt-ggn', 'sqrt-ggn-mc', 'gradient-gram'])
+const signed = new Set<QuantityName>([
+  'gradient',
+  'batch-gradient',
+  'diag-hessian',
+  'diag-hessian-mc',
+  'batch-diag-hessian',
+  'sqrt-ggn',
+  'sqrt-ggn-mc',
+  'gradient-gram',
+])
 
 export interface LawReport {
   /** The largest entry, of any sign, of each parameter's result. */
@@ -62,15 +86,19 @@ export function reportOf(
   if (name === 'kfac' || name === 'kflr' || name === 'kfra') {
     const { q } = backward(loss, { q: quantities[name]() }, { parameters })
     const symmetry = q.map(({ output, input }) => {
-      const sides = [output, ...(input !== undefined && input.shape.length > 1 ? [input] : [])].map((factor) => {
-        const last = factor.shape.length
-        const turned = transpose(factor, [...Array(last - 2).keys(), last - 1, last - 2])
-        return stack([largestOf(sub(factor, turned)), largestOf(factor)])
-      })
+      const sides = [output, ...(input !== undefined && input.shape.length > 1 ? [input] : [])].map(
+        (factor) => {
+          const last = factor.shape.length
+          const turned = transpose(factor, [...Array(last - 2).keys(), last - 1, last - 2])
+          return stack([largestOf(sub(factor, turned)), largestOf(factor)])
+        },
+      )
       return sides.length === 1 ? sides[0]! : max(stack(sides), [0])
     })
     return {
-      largest: q.map(({ output, input }) => (input ? max(stack([largestOf(output), largestOf(input)])) : largestOf(output))),
+      largest: q.map(({ output, input }) =>
+        input ? max(stack([largestOf(output), largestOf(input)])) : largestOf(output),
+      ),
       smallest: q.map(({ output }) => neg(max(neg(diagonal(output))))),
       difference: symmetry,
     }

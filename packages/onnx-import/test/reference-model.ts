@@ -16,7 +16,12 @@ export interface ReferenceParameter {
 export interface Reference {
   readonly inputs: readonly { readonly name: string; readonly tensor: string }[]
   readonly outputs: readonly { readonly name: string; readonly float64: string }[]
-  readonly loss: { readonly kind: string; readonly labels: string; readonly value: number; readonly reduction?: string }
+  readonly loss: {
+    readonly kind: string
+    readonly labels: string
+    readonly value: number
+    readonly reduction?: string
+  }
   readonly parameters: readonly ReferenceParameter[]
   readonly buffers?: readonly string[]
   readonly binary: {

@@ -14,7 +14,10 @@ import { modelFolder, modelNames, readReference } from './reference-model.ts'
 const engine = onnxruntime()
 
 /** What ONNX Runtime makes of a file, with nothing of ours in between. */
-async function outputsOf(bytes: Uint8Array, inputs: Readonly<Record<string, NDArray>>): Promise<Float32Array[]> {
+async function outputsOf(
+  bytes: Uint8Array,
+  inputs: Readonly<Record<string, NDArray>>,
+): Promise<Float32Array[]> {
   const session = await InferenceSession.create(bytes, { logSeverityLevel: 3 })
   const feeds = Object.entries(inputs).map(
     ([name, { dtype, shape, data }]) => [name, new OrtTensor(dtype, data as Float32Array, shape)] as const,
@@ -56,7 +59,11 @@ describe('a model that was trained', () => {
     expect(Buffer.from(model.toOnnx()).equals(original), 'untouched, it is its own file').toBe(true)
 
     const labels = array(reference.loss.labels)
-    const target = { ...labels, dtype: 'int32', data: Int32Array.from(labels.data as BigInt64Array, Number) } as const
+    const target = {
+      ...labels,
+      dtype: 'int32',
+      data: Int32Array.from(labels.data as BigInt64Array, Number),
+    } as const
     await trained(model.withLogits(), inputs, tensor(target))
     const written = model.toOnnx()
     const [before, after] = [parseModel(original), parseModel(written)]
@@ -71,7 +78,10 @@ describe('a model that was trained', () => {
     const { graph: _, ...metadata } = before
     expect(after).toMatchObject(metadata)
 
-    const [found] = await outputsOf(written, Object.fromEntries(reference.inputs.map((each) => [each.name, array(each.tensor) as NDArray])))
+    const [found] = await outputsOf(
+      written,
+      Object.fromEntries(reference.inputs.map((each) => [each.name, array(each.tensor) as NDArray])),
+    )
     const { ours, untrained } = await evaluate(
       { ours: model(inputs), untrained: (await importOnnx({ path: `${folder}/model.onnx` }))(inputs) },
       { engine },
@@ -87,18 +97,22 @@ describe('a model that was trained', () => {
 const traps = new URL('../../../fixtures/onnx-traps/', import.meta.url)
 
 describe('toOnnx', () => {
-  it.each(['float16_weights', 'external_data', 'weights_in_constant_nodes', 'if_constant_condition', 'shared_initializer', 'weight_through_identity'])(
-    'writes what became of %s',
-    async (name) => {
-      const model = await importOnnx({ path: fileURLToPath(new URL(`${name}/model.onnx`, traps)) })
-      for (const [, p] of model.parameters) p.set(Float32Array.from(p.cell.data as Float32Array, (x) => 2 * x))
-      const again = await importOnnx(model.toOnnx())
-      expect(again.parameters.names).toEqual(model.parameters.names)
-      for (const [, p] of model.parameters) {
-        expect(again.parameters.get(p.name).cell.data).toEqual(p.cell.data)
-      }
-    },
-  )
+  it.each([
+    'float16_weights',
+    'external_data',
+    'weights_in_constant_nodes',
+    'if_constant_condition',
+    'shared_initializer',
+    'weight_through_identity',
+  ])('writes what became of %s', async (name) => {
+    const model = await importOnnx({ path: fileURLToPath(new URL(`${name}/model.onnx`, traps)) })
+    for (const [, p] of model.parameters) p.set(Float32Array.from(p.cell.data as Float32Array, (x) => 2 * x))
+    const again = await importOnnx(model.toOnnx())
+    expect(again.parameters.names).toEqual(model.parameters.names)
+    for (const [, p] of model.parameters) {
+      expect(again.parameters.get(p.name).cell.data).toEqual(p.cell.data)
+    }
+  })
 
   it('takes what other files held into the model', async () => {
     const model = await importOnnx({ path: fileURLToPath(new URL('external_data/model.onnx', traps)) })
@@ -122,7 +136,9 @@ describe('toOnnx', () => {
       expect(again.parameters.names).toEqual(part.parameters.names)
       const wanted = await part(at).read()
       expect(await again(at).read()).toEqual(wanted)
-      const [found] = await outputsOf(bytes, { x: { dtype: 'float32', shape: [2, 2], data: Float32Array.of(1, 2, 3, 4) } })
+      const [found] = await outputsOf(bytes, {
+        x: { dtype: 'float32', shape: [2, 2], data: Float32Array.of(1, 2, 3, 4) },
+      })
       expect(Array.from(found!)).toEqual(Array.from(wanted.data))
     }
     expect(parseModel(model.cut('h').toOnnx()).graph!.initializer.map(({ name }) => name)).toEqual(['w'])
@@ -131,19 +147,43 @@ describe('toOnnx', () => {
 })
 
 describe('withLogits', () => {
-  const ending = async (tail: (file: ReturnType<typeof modelBuilder>, z: string) => string): Promise<ImportedModel> => {
+  const ending = async (
+    tail: (file: ReturnType<typeof modelBuilder>, z: string) => string,
+  ): Promise<ImportedModel> => {
     const file = modelBuilder({ opset: 17 })
     const x = file.input('x', 'float32', ['N', 2])
-    const [z] = file.node('MatMul', [x, file.initializer('float32', [2, 3], [1, 2, 3, 4, 5, 6], 'w')], {}, { outputs: ['z'] })
+    const [z] = file.node(
+      'MatMul',
+      [x, file.initializer('float32', [2, 3], [1, 2, 3, 4, 5, 6], 'w')],
+      {},
+      { outputs: ['z'] },
+    )
     file.output('p', 'float32', ['N', 3], tail(file, z))
     return importOnnx(file.finish())
   }
 
   it.each([
-    ['Softmax', 'crossEntropy', (file: ReturnType<typeof modelBuilder>, z: string) => file.node('Softmax', [z])],
-    ['LogSoftmax', 'crossEntropy', (file: ReturnType<typeof modelBuilder>, z: string) => file.node('LogSoftmax', [z])],
-    ['LogSoftmax', 'crossEntropy', (file: ReturnType<typeof modelBuilder>, z: string) => file.node('Log', [file.node('Softmax', [z])])],
-    ['Sigmoid', 'bceWithLogits', (file: ReturnType<typeof modelBuilder>, z: string) => file.node('Identity', [file.node('Sigmoid', [z])])],
+    [
+      'Softmax',
+      'crossEntropy',
+      (file: ReturnType<typeof modelBuilder>, z: string) => file.node('Softmax', [z]),
+    ],
+    [
+      'LogSoftmax',
+      'crossEntropy',
+      (file: ReturnType<typeof modelBuilder>, z: string) => file.node('LogSoftmax', [z]),
+    ],
+    [
+      'LogSoftmax',
+      'crossEntropy',
+      (file: ReturnType<typeof modelBuilder>, z: string) => file.node('Log', [file.node('Softmax', [z])]),
+    ],
+    [
+      'Sigmoid',
+      'bceWithLogits',
+      (file: ReturnType<typeof modelBuilder>, z: string) =>
+        file.node('Identity', [file.node('Sigmoid', [z])]),
+    ],
   ])('cuts a %s off', async (operator, loss, tail) => {
     const model = await ending(tail)
     expect(model.notes.join()).toContain(`the output "p" is the ${operator}`)
@@ -172,7 +212,10 @@ describe('bodies with equal names', () => {
     const file = modelBuilder({ opset: 17 })
     const x = file.input('x', 'float32', ['N', 2])
     const no = file.initializer('bool', [], [0], 'no')
-    const y = file.node('If', [no], { then_branch: { graph: branch(1)! }, else_branch: { graph: branch(2)! } })
+    const y = file.node('If', [no], {
+      then_branch: { graph: branch(1)! },
+      else_branch: { graph: branch(2)! },
+    })
     file.output('z', 'float32', ['N', 2], file.node('Add', [x, y]))
     const model = await importOnnx(file.finish())
     const at = tensor([[0, 0]])

@@ -1,11 +1,7 @@
 /** @file New numbers for a tensor of a file, in the element type that it has there. */
 import { clearField, create } from '@bufbuild/protobuf'
 import { DataError, type HostArray, sizeOf } from '@beyondgrad/tensor'
-import {
-  TensorProto_DataType as Type,
-  TensorProtoSchema,
-  type TensorProto,
-} from './proto/onnx_pb.ts'
+import { TensorProto_DataType as Type, TensorProtoSchema, type TensorProto } from './proto/onnx_pb.ts'
 import { elementTypeName, type StoredTensor } from './read-tensor.ts'
 import { isLittleEndian, swapped } from './tensor-proto.ts'
 

@@ -4,6 +4,7 @@ import { type OnnxOperator, type OperatorTable, type OperatorVersion, versionOf 
 import { activations } from './activation.ts'
 import { arithmetic } from './arithmetic.ts'
 import { contractions } from './contraction.ts'
+import { contrib } from './contrib.ts'
 import { convolutions } from './convolution.ts'
 import { dropouts } from './dropout.ts'
 import { grids } from './grid.ts'
@@ -43,6 +44,12 @@ const standard: OperatorTable = {
   ...sources,
 }
 
+/** Tables by domain. */
+const tables: ReadonlyMap<string, OperatorTable> = /* @__PURE__ */ new Map([
+  ['', standard],
+  ['com.microsoft', contrib],
+])
+
 /** Finds what the operator of a node means in its version; undefined if nobody knows. */
 export type OperatorLookup = (
   node: Pick<Node, 'domain' | 'operator' | 'opset'>,
@@ -59,12 +66,13 @@ export function operatorLookup(own: readonly OnnxOperator[] = []): OperatorLooku
         opset <= (each.until ?? Infinity),
     )
     if (found !== undefined) return { ...found, since: found.since ?? 1 }
-    if (domain !== '' || !Object.hasOwn(standard, operator)) return undefined
-    return versionOf(standard[operator]!, opset)
+    const table = tables.get(domain)
+    if (table === undefined || !Object.hasOwn(table, operator)) return undefined
+    return versionOf(table[operator]!, opset)
   }
 }
 
-/** Names of the standard operators that are known in some version. */
-export function knownOperators(): string[] {
-  return Object.keys(standard).sort()
+/** Names of the operators of a domain (default: the standard one) that are known in some version. */
+export function knownOperators(domain = ''): string[] {
+  return Object.keys(tables.get(domain) ?? {}).sort()
 }
