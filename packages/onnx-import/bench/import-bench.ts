@@ -19,7 +19,7 @@ import {
   tensor,
 } from '@beyondgrad/tensor'
 import { execFileSync } from 'node:child_process'
-import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
+import { mkdtempSync, readdirSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { basename, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -104,10 +104,7 @@ async function comparison(
   const { InferenceSession, Tensor: OrtTensor } = await import('onnxruntime-node')
   const session = await InferenceSession.create(file, { logSeverityLevel: 3 })
   const feeds = Object.fromEntries(
-    Object.entries(arrays).map(([name, { dtype, data, shape }]) => [
-      name,
-      new OrtTensor(dtype, data as Float32Array, shape),
-    ]),
+    Object.entries(arrays).map(([name, { dtype, data, shape }]) => [name, new OrtTensor(dtype, data, shape)]),
   )
   const wanted = await session.run(feeds)
   const found = await evaluate(model.all(tensors(model, arrays)), { engine: onnxruntime() })
@@ -167,11 +164,10 @@ async function derivatives(
   const reached = new Set(parametersOf([scalar]).names)
   const used = [...model.parameters].map(([, p]) => p).filter(({ name }) => reached.has(name))
   const gradients = await evaluate(gradient(scalar, parameterMap(used)), { engine: onnxruntime() })
-  const isFinite = ({ name }: Parameter): boolean =>
-    (gradients.get(name).data as Float32Array).every(Number.isFinite)
+  const isFinite = ({ name }: Parameter): boolean => gradients.get(name).data.every(Number.isFinite)
   let apart = 0
   for (const p of [used[0]!, used[used.length >> 1]!, used.at(-1)!]) {
-    const slope = gradients.get(p.name).data as Float32Array
+    const slope = gradients.get(p.name).data
     apart = Math.max(apart, await distanceFromDifferences(p, slope, scalarOf, exact))
   }
   return { finite: used.filter(isFinite).length, parameters: used.length, apart }

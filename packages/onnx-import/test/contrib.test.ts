@@ -33,7 +33,7 @@ describe('com.microsoft', () => {
     const session = await InferenceSession.create(bytes, { logSeverityLevel: 3 })
     const arrays = shapes.map((shape, i) => wave(shape, i))
     const feeds = Object.fromEntries(
-      arrays.map((data, i) => [names[i]!, new OrtTensor('float32', data, shapes[i]!)]),
+      arrays.map((data, i) => [names[i]!, new OrtTensor('float32', data, shapes[i])]),
     )
     const wanted = (await session.run(feeds)).y!.data as Float32Array
     const model = await importOnnx<ModelOutput>(bytes)

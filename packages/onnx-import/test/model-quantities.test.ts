@@ -54,7 +54,7 @@ describe.each(modelNames)('%s', (name) => {
         expect(found.largest.get(at).data[0], at).toBeLessThan(1e6)
         if (found.smallest) expect(found.smallest.get(at).data[0], at).toBeGreaterThanOrEqual(0)
         if (!found.difference) continue
-        const [apart, size] = found.difference.get(at).data as Float32Array
+        const [apart, size] = found.difference.get(at).data
         expect(apart! / Math.max(size!, 1e-12), at).toBeLessThan(1e-4)
       }
       if (quantity !== 'variance') {

@@ -5,9 +5,7 @@ import { onnxruntime } from '@beyondgrad/engine-onnxruntime'
 import {
   type AnyTensor,
   cast,
-  type DType,
   evaluate,
-  type HostArray,
   gatherElements,
   log,
   mean,

@@ -205,9 +205,16 @@ const alterations: Readonly<Record<string, Mutation>> = {
   'other wires': altered((_, graph, node, dice) => {
     const { input, output } = dice.one(graph.node)
     const names = [...input, ...output, '', ...graph.initializer.slice(0, 20).map(({ name }) => name)]
-    if (dice.below(4) === 0) at(node.output, dice, dice.one(names))
-    else if (dice.below(4) === 0) node.input = [...node.input, dice.one(names)]
-    else at(node.input, dice, dice.one(names))
+    switch (dice.below(5)) {
+      case 0:
+        at(node.output, dice, dice.one(names))
+        return
+      case 1:
+        node.input = [...node.input, dice.one(names)]
+        return
+      default:
+        at(node.input, dice, dice.one(names))
+    }
   }),
   'other operator': altered((model, graph, node, dice) => {
     if (dice.below(3) === 0 && model.opsetImport.length > 0)
@@ -243,7 +250,8 @@ const operators = knownOperators()
 
 const mutations = { ...damages, ...alterations }
 // Few damaged files decode: half of all are whole.
-const chosen = [...Object.keys(damages), ...Array(3).fill(Object.keys(alterations)).flat()] as string[]
+const whole = Object.keys(alterations)
+const chosen = [...Object.keys(damages), ...whole, ...whole, ...whole]
 
 export const mutationNames: readonly string[] = Object.keys(mutations)
 

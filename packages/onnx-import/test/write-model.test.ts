@@ -20,7 +20,7 @@ async function outputsOf(
 ): Promise<Float32Array[]> {
   const session = await InferenceSession.create(bytes, { logSeverityLevel: 3 })
   const feeds = Object.entries(inputs).map(
-    ([name, { dtype, shape, data }]) => [name, new OrtTensor(dtype, data as Float32Array, shape)] as const,
+    ([name, { dtype, shape, data }]) => [name, new OrtTensor(dtype, data, shape)] as const,
   )
   const results = await session.run(Object.fromEntries(feeds))
   await session.release()

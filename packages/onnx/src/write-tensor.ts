@@ -49,7 +49,7 @@ export function writeTensor(proto: TensorProto, data: HostArray): void {
       `tensor "${proto.name}" has elements of type ${elementTypeName(proto.dataType)}, which are not written`,
     )
   }
-  const array = encode(data as Elements)
+  const array = encode(data)
   const bytes = new Uint8Array(array.buffer, array.byteOffset, array.byteLength) as Uint8Array<ArrayBuffer>
   const width = data.length === 0 ? 1 : array.byteLength / data.length
   proto.rawData = isLittleEndian() ? bytes : swapped(bytes, width)

@@ -76,3 +76,8 @@ export function operatorLookup(own: readonly OnnxOperator[] = []): OperatorLooku
 export function knownOperators(domain = ''): string[] {
   return Object.keys(tables.get(domain) ?? {}).sort()
 }
+
+/** All that an operator has meant. */
+export function versionsOf(domain: string, name: string): readonly OperatorVersion[] {
+  return tables.get(domain)?.[name] ?? []
+}
