@@ -2,12 +2,12 @@
 import type { Parameter, ParameterMap } from '@beyondgrad/autograd'
 import { formatShape, sizeOf } from '@beyondgrad/tensor'
 import type { ModelParts } from './model.ts'
-import type { Graph, ValueInfo } from './graph.ts'
+import { allNodes, type Graph, operatorName, type ValueInfo } from './graph.ts'
 
 export function describeModel(graph: Graph, parameters: ParameterMap<Parameter>, parts: ModelParts): string {
   const counts = new Map<string, number>()
-  for (const { operator, domain } of graph.nodes) {
-    const name = domain === '' ? operator : `${domain}.${operator}`
+  for (const node of allNodes(graph)) {
+    const name = operatorName(node)
     counts.set(name, (counts.get(name) ?? 0) + 1)
   }
   const all = [...parameters].map(([, parameter]) => parameter)

@@ -53,7 +53,7 @@ export interface Graph {
 
 /** The node as messages name it. */
 export function titleOf(node: Pick<Node, 'name' | 'operator' | 'domain'>): string {
-  const operator = node.domain === '' ? node.operator : `${node.domain}.${node.operator}`
+  const operator = operatorName(node)
   return node.name === '' ? `a node of ${operator}` : `node "${node.name}" (${operator})`
 }
 
@@ -89,4 +89,17 @@ export function allConstants(graph: Pick<Graph, 'constants' | 'nodes'>): Map<str
     for (const [name, constant] of allConstants(body)) constants.set(name, constant)
   }
   return constants
+}
+
+/** The nodes of a graph, each with those of its bodies behind it. */
+export function* allNodes({ nodes }: Pick<Graph, 'nodes'>): Generator<Node> {
+  for (const node of nodes) {
+    yield node
+    for (const body of bodiesOf(node)) yield* allNodes(body)
+  }
+}
+
+/** An operator's name, with its domain in front if it is no standard one. */
+export function operatorName({ operator, domain }: Pick<Node, 'operator' | 'domain'>): string {
+  return domain === '' ? operator : `${domain}.${operator}`
 }

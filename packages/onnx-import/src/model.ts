@@ -18,7 +18,16 @@ import {
 } from './arguments.ts'
 import { withBatchSize } from './batch-size.ts'
 import { describeModel } from './describe.ts'
-import { allConstants, type Graph, nodesBefore, type StoredConstant, uses, type ValueInfo } from './graph.ts'
+import {
+  allConstants,
+  allNodes,
+  type Graph,
+  nodesBefore,
+  operatorName,
+  type StoredConstant,
+  uses,
+  type ValueInfo,
+} from './graph.ts'
 import { interpret, type Interpretation } from './interpret.ts'
 import type { OperatorLookup } from './operators/index.ts'
 import { outputsWithLogits, probabilityHeads } from './probability-heads.ts'
@@ -41,7 +50,7 @@ export interface ImportedModel<O = Tensor> extends Module<ModelArguments, O> {
   readonly buffers: BufferMap
   /** Every tensor of the file, with its role, its uses, and why it has that role. */
   readonly tensors: readonly TensorInfo[]
-  /** Names of the operators in the model, with their domain in front if they are no standard ones. */
+  /** Names of the operators in the model and the bodies in it, with their domain in front if they are no standard ones. */
   readonly operators: ReadonlySet<string>
   /** Inputs whose content decides about shapes: give them as `constant(…)`, so that it is known while the expression is built. */
   readonly known: ReadonlySet<string>
@@ -168,7 +177,7 @@ export function modelOf<O extends ModelOutput>(parts: ModelParts): ImportedModel
     parameters: joined,
     buffers: bufferMap([...parts.buffers, ...(head ? headBuffers(head) : [])]),
     tensors: parts.tensors,
-    operators: operatorsOf(graph),
+    operators: new Set([...allNodes(graph)].map(operatorName)),
     known: knownInputs(graph, parts.interpretation.lookup),
     notes,
     all: head
@@ -205,12 +214,6 @@ function labelsOf(inputs: readonly AnyTensor[], { graph, samples }: ModelParts):
     return axis !== undefined && x.shape[axis] === size ? [[x, axis] as const] : []
   })
   return new SampleLabels(size, labelled)
-}
-
-function operatorsOf(graph: Graph): Set<string> {
-  return new Set(
-    graph.nodes.map(({ operator, domain }) => (domain === '' ? operator : `${domain}.${operator}`)),
-  )
 }
 
 /** Inputs of the model that go, perhaps through arithmetic, where a node needs to know what is in them. */

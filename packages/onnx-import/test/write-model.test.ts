@@ -2,7 +2,7 @@
 import { crossEntropy } from '@beyondgrad/autograd'
 import { onnxruntime } from '@beyondgrad/engine-onnxruntime'
 import { Linear, SGD, trainStep } from '@beyondgrad/nn'
-import { modelBuilder, parseModel } from '@beyondgrad/onnx'
+import { formatModel, modelBuilder, parseModel } from '@beyondgrad/onnx'
 import { type AnyTensor, evaluate, type NDArray, type Tensor, tensor } from '@beyondgrad/tensor'
 import { readFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
@@ -143,6 +143,37 @@ describe('toOnnx', () => {
     }
     expect(parseModel(model.cut('h').toOnnx()).graph!.initializer.map(({ name }) => name)).toEqual(['w'])
     expect(() => model.replaceHead('h', Linear(3, 2)).toOnnx()).toThrow('exportOnnx')
+  })
+
+  it('refuses what has changed inside of a function, which several nodes may call', async () => {
+    const message = parseModel(readFileSync(new URL('local_function/model.onnx', traps)))
+    const file = modelBuilder({ opset: 17 })
+    file.output(
+      'c',
+      'float32',
+      [3],
+      file.node('Constant', [], { value: { tensor: { dtype: 'float32', shape: [3], data: [1, 2, 3] } } }),
+    )
+    const [constant] = parseModel(file.finish()).graph!.node
+    const [called] = message.functions
+    const last = called!.node.at(-1)!
+    const bias = {
+      ...last,
+      opType: 'Add',
+      name: '',
+      domain: '',
+      input: [last.output[0]!, 'own'],
+      output: [called!.output[0]!],
+      attribute: [],
+    }
+    last.output = ['before']
+    bias.input[0] = 'before'
+    called!.node = [...called!.node, { ...constant!, output: ['own'] }, bias]
+    const model = await importOnnx(formatModel(message), { trainable: () => true })
+    const inside = model.parameters.names.find((name) => name.endsWith('/own'))!
+    expect(model.toOnnx()).toEqual(formatModel(message))
+    model.parameters.get(inside).set(Float32Array.of(3, 2, 1))
+    expect(() => model.toOnnx()).toThrow(/".*\/own" has changed, but is inside of a function/)
   })
 })
 
