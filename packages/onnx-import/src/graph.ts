@@ -76,7 +76,7 @@ export function nodesBefore(nodes: readonly Node[], wanted: Iterable<string>): N
 }
 
 /** The graphs among a node's attributes. */
-export function bodiesOf(node: Node): Graph[] {
+function bodiesOf(node: Node): Graph[] {
   return [...node.attributes].flatMap(([, attribute]) =>
     attribute.kind === 'graph' ? [attribute.value] : [],
   )

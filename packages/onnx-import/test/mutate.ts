@@ -6,7 +6,7 @@ import { formatModel, type GraphProto, type ModelProto, type NodeProto, parseMod
 import { knownOperators } from '../src/index.ts'
 
 /** Random numbers by seed. */
-export class Dice {
+class Dice {
   private state: number
   constructor(seed: number) {
     this.state = (seed * 0x9e3779b1) >>> 0
