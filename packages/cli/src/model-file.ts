@@ -2,6 +2,7 @@
 import type { Plugin } from '@beyondgrad/autograd'
 import { type ImportedModel, importOnnx, type ModelOutput } from '@beyondgrad/onnx-import'
 import { type AnyTensor, isFloat, type Tensor } from '@beyondgrad/tensor'
+import type { Terminal } from './terminal.ts'
 import { UsageError } from './usage-error.ts'
 
 export type Model = ImportedModel<ModelOutput>
@@ -13,8 +14,31 @@ export async function openModel(file: string, plugins: readonly Plugin[]): Promi
   return importOnnx<ModelOutput>(source, { operators })
 }
 
+/** What goes into the probabilities that these losses take the logits of. */
+const logitsOf: Readonly<Record<string, readonly string[]>> = {
+  'cross-entropy': ['Softmax', 'LogSoftmax'],
+  'bce-with-logits': ['Sigmoid'],
+}
+
+/**
+ * The model as a loss wants it, and the name of the output that the loss looks at: where that is probabilities and the loss takes
+ * logits, the model ends there, which is said.
+ */
+export function modelForLoss(
+  model: Model,
+  loss: string,
+  asked: string | undefined,
+  terminal: Terminal,
+): { readonly model: Model; readonly output: string } {
+  const output = outputNamed(model, asked)
+  const head = model.probabilities.find((each) => each.output === output)
+  if (head === undefined || !(logitsOf[loss] ?? []).includes(head.operator)) return { model, output }
+  terminal.complain(`"${output}" is the ${head.operator} of "${head.logits}", which ${loss} looks at instead`)
+  return { model: model.withLogits(), output: head.logits }
+}
+
 /** The output that a loss looks at: the one of that name, or the only one that there is. */
-export function outputNamed(model: Model, name: string | undefined): string {
+function outputNamed(model: Model, name: string | undefined): string {
   const names = model.outputs.map((output) => output.name)
   if (name === undefined && names.length === 1) return names[0]!
   if (name !== undefined && names.includes(name)) return name

@@ -1,4 +1,5 @@
 /** @file ONNX models as functions of tensors with named, trainable parameters. */
+export type { ProbabilityHead } from './probability-heads.ts'
 export {
   type ConformanceCase,
   type ConformanceOptions,

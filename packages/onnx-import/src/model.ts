@@ -30,7 +30,7 @@ import {
 } from './graph.ts'
 import { interpret, type Interpretation } from './interpret.ts'
 import type { OperatorLookup } from './operators/index.ts'
-import { outputsWithLogits, probabilityHeads } from './probability-heads.ts'
+import { outputsWithLogits, type ProbabilityHead, probabilityHeads } from './probability-heads.ts'
 import { staticNames, type TensorInfo } from './roles.ts'
 import { SampleLabels } from './sample-labels.ts'
 import { writeModel } from './write-model.ts'
@@ -68,6 +68,8 @@ export interface ImportedModel<O = Tensor> extends Module<ModelArguments, O> {
    * @param at the tensor that goes into the new head
    */
   replaceHead(at: string, head: Module): ImportedModel
+  /** Outputs that are probabilities, and what goes into them. */
+  readonly probabilities: readonly ProbabilityHead[]
   /**
    * The same model with logits in the places of outputs that are probabilities (Softmax, LogSoftmax, Sigmoid), as `notes` says they are;
    * the model itself if none is. Losses want logits: `crossEntropy`, or `bceWithLogits` for those of a Sigmoid.
@@ -186,6 +188,7 @@ export function modelOf<O extends ModelOutput>(parts: ModelParts): ImportedModel
     freeze: (which: (name: string) => boolean = () => true) => frozen(which),
     cut: (tensor: string) => modelOf<Tensor>(cut(tensor)),
     replaceHead: (at: string, next: Module) => modelOf<Tensor>({ ...cut(at), head: next }),
+    probabilities: head === undefined ? probabilityHeads(graph) : [],
     withLogits,
     toOnnx,
     describe: () => describeModel(graph, joined, parts),

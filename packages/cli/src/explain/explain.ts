@@ -1,7 +1,7 @@
 /** @file Explains what quantities of a model would cost. */
 import { explain, type Explanation, type Reduction } from '@beyondgrad/autograd'
 import { placeholder } from '@beyondgrad/tensor'
-import { openModel, outputNamed, outputOf } from '../model-file.ts'
+import { modelForLoss, openModel, outputOf } from '../model-file.ts'
 import { inputShapes, zeroInputs } from '../model-inputs.ts'
 import { lossNamed } from '../named-loss.ts'
 import { loadPlugins } from '../plugins.ts'
@@ -29,8 +29,8 @@ export async function explainModel(file: string, options: ExplainOptions, termin
   const extensions = requestedQuantities({ ...options, seed: 0 }, plugins)
   const loss = lossNamed(options.loss, options.reduction, plugins)
   terminal.progress('reading')
-  const model = await openModel(file, plugins)
-  const name = outputNamed(model, options.output)
+  const opened = await openModel(file, plugins)
+  const { model, output: name } = modelForLoss(opened, loss.name, options.output, terminal)
   const inputs = zeroInputs(model, inputShapes(model, options.shape), options.batch)
   const output = outputOf(model, name, inputs)
   const { shape, dtype } = loss.targetFor(output.shape)

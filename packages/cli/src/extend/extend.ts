@@ -3,7 +3,7 @@ import type { Reduction } from '@beyondgrad/autograd'
 import { extendOnnx } from '@beyondgrad/onnx-import'
 import type { AnyTensor, Tensor } from '@beyondgrad/tensor'
 import { writeBytes } from '../array-files.ts'
-import { openModel, outputNamed } from '../model-file.ts'
+import { modelForLoss, openModel } from '../model-file.ts'
 import { inputShapes } from '../model-inputs.ts'
 import { lossNamed } from '../named-loss.ts'
 import { loadPlugins } from '../plugins.ts'
@@ -28,8 +28,8 @@ export async function extend(file: string, options: ExtendCommandOptions, termin
   const extensions = requestedQuantities(options, plugins)
   const loss = lossNamed(options.loss, options.reduction, plugins)
   terminal.progress('reading')
-  const model = await openModel(file, plugins)
-  const output = outputNamed(model, options.output)
+  const opened = await openModel(file, plugins)
+  const { model, output } = modelForLoss(opened, loss.name, options.output, terminal)
   terminal.progress('tracing')
   const { bytes, inputs, outputs, notes } = extendOnnx(model, {
     loss: (y: Tensor, target: AnyTensor) => loss.of(y, target),

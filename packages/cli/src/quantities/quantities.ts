@@ -5,7 +5,7 @@ import { evaluate, type NDArray, tensor } from '@beyondgrad/tensor'
 import { outFormat, readArray, writeOut } from '../array-files.ts'
 import { chooseEngine, type EngineName } from '../engine-choice.ts'
 import { readInputs } from '../model-inputs.ts'
-import { openModel, outputNamed, outputOf } from '../model-file.ts'
+import { modelForLoss, openModel, outputOf } from '../model-file.ts'
 import { lossNamed } from '../named-loss.ts'
 import { loadPlugins } from '../plugins.ts'
 import { type QuantityOptions, requestedQuantities } from '../requested-quantities.ts'
@@ -36,8 +36,8 @@ export async function quantities(
   const asked = requestedQuantities(options, plugins)
   const loss = lossNamed(options.loss, options.reduction, plugins)
   terminal.progress('reading')
-  const model = await openModel(file, plugins)
-  const name = outputNamed(model, options.output)
+  const opened = await openModel(file, plugins)
+  const { model, output: name } = modelForLoss(opened, loss.name, options.output, terminal)
   const output = outputOf(model, name, await readInputs(model, options.input))
   const target = loss.target(await readArray('--target', options.target), output.shape)
   const value = loss.of(output, tensor(target as NDArray))

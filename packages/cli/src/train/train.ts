@@ -1,13 +1,11 @@
 /** @file Trains a model, and logs what is seen of every step. */
 import type { Module, Reduction } from '@beyondgrad/autograd'
 import { batches, type Observer, stateOf, trainStep } from '@beyondgrad/nn'
-import { exportOnnx } from '@beyondgrad/onnx'
 import { type AnyTensor, DataError, formatShape, placeholder, type Tensor } from '@beyondgrad/tensor'
 import { writeNpz, writeSafetensors } from '@beyondgrad/io'
 import { writeBytes } from '../array-files.ts'
 import { chooseEngine, type EngineName } from '../engine-choice.ts'
-import { type Model, openModel, outputNamed, outputOf } from '../model-file.ts'
-import { inputShapes } from '../model-inputs.ts'
+import { type Model, modelForLoss, openModel, outputOf } from '../model-file.ts'
 import { lossNamed } from '../named-loss.ts'
 import { loadPlugins } from '../plugins.ts'
 import type { Terminal } from '../terminal.ts'
@@ -53,8 +51,8 @@ export async function train(file: string, options: TrainOptions, terminal: Termi
   const plugins = await loadPlugins(options.plugin)
   const loss = lossNamed(options.loss, options.reduction, plugins)
   terminal.progress('reading')
-  const model = await openModel(file, plugins)
-  const output = outputNamed(model, options.output)
+  const whole = await openModel(file, plugins)
+  const { model, output } = modelForLoss(whole, loss.name, options.output, terminal)
   const input = onlyInput(model)
   const data = trainingData(
     await readData(options.data),
@@ -106,7 +104,7 @@ export async function train(file: string, options: TrainOptions, terminal: Termi
       terminal.progress(`step ${result.step + 1}, loss ${result.loss.toPrecision(5)}`)
     }
     terminal.progress('')
-    if (options.out !== undefined) await save(model, options.out)
+    if (options.out !== undefined) await save(whole, options.out)
     report(losses, { name, samples, options }, terminal)
   } finally {
     log.close()
@@ -145,22 +143,11 @@ function onlyInput(model: Model): string {
   return names[0]!
 }
 
-/** Writes the model with its parameters as they are now, or the parameters alone. */
+/** Writes the file that was read, with the parameters as they are now, or the parameters alone. */
 async function save(model: Model, out: string): Promise<void> {
   if (/\.npz$/i.test(out)) return writeNpz(out, stateOf(model))
   if (/\.safetensors$/i.test(out)) return writeSafetensors(out, stateOf(model))
-  const shapes = inputShapes(model, [])
-  const inputs = Object.fromEntries(
-    model.inputs.map(({ name, dtype = 'float32' }) => [
-      name,
-      { shape: shapes.get(name)!, dtype: dtype === 'float64' ? ('float32' as const) : dtype },
-    ]),
-  )
-  const { bytes } = exportOnnx((given: Readonly<Record<string, AnyTensor>>) => model.all(given), {
-    inputs,
-    name: model.name || 'trained',
-  })
-  await writeBytes(out, bytes)
+  await writeBytes(out, model.toOnnx())
 }
 
 function report(
