@@ -1,19 +1,23 @@
 /**
  * @file Inner products of the columns of a curvature's square root, ⟨V[v, n], V[v', n']⟩ over one parameter: the Gram matrix whose
  * spectrum is that of the generalised Gauss-Newton matrix (Dangel, Tatzel and Hennig, "ViViT", TMLR 2022, Section 3). Where a
- * sample's part is one product s aᵀ, the inner products are (s · s')(a · a') and no column is ever written out; otherwise the
- * columns are made for a few outputs at a time, and only blocks on and above the diagonal are multiplied.
+ * sample's part is one product s aᵀ, the inner products are (s · s')(a · a') and no column is ever written out; with few shared
+ * positions the same is done for pairs of samples; otherwise the columns are made for a few outputs at a time. Only blocks on and
+ * above the diagonal are multiplied.
  */
 import {
+  add,
   concat,
   matmul,
   mul,
   reshape,
   sizeOf,
   slice,
+  sum,
   type Tensor,
   transpose,
   transposeLast,
+  zeros,
 } from '@beyondgrad/tensor'
 import { type OuterFactors, perSampleOf, sumOf, type Use } from './use.ts'
 
@@ -24,10 +28,10 @@ export interface GramChunk {
   readonly root?: Tensor | undefined
 }
 
-/** Bytes of columns that are written out at a time. */
+/** Bytes of columns, or of what pairs of samples have in common, that are written out at a time. */
 const sliceBytes = 2 ** 24
 /** Rows of a block: fewer would multiply slowly, more would multiply what is known by symmetry. */
-const blockRows = 256
+const blockRows = 128
 
 /** The inner products of all columns, those of a chunk behind those of the one before: [V·N, V·N], samples fastest. */
 export function columnGram(chunks: readonly GramChunk[], samples: number): Tensor {
@@ -63,6 +67,9 @@ function useGram(chunks: readonly OneUse[], samples: number): Tensor {
   const pairs = (columns * samples) ** 2
   if (positions === 1 && pairs * (groups + out * groups) <= pairs * out * inner * groups) {
     return ofSingles(joined(cotangents), input)
+  }
+  if (pairsAreCheaper({ columns, out, inner, positions })) {
+    return ofPairs(joined(cotangents), input)
   }
   // Whatever is smaller is kept for all columns: the columns themselves, or the cotangents that they are made of.
   if (inner <= positions) {
@@ -129,6 +136,68 @@ function ofSingles(cotangent: Tensor, input: Tensor): Tensor {
   })
   return sumOf(products)
 }
+
+/** Multiplications for a pair of samples: by what their inputs have in common, and by columns written out. */
+function pairsAreCheaper({
+  columns,
+  out,
+  inner,
+  positions,
+}: Readonly<Record<'columns' | 'out' | 'inner' | 'positions', number>>): boolean {
+  const byPairs = positions * (positions * (inner + columns * out) + columns ** 2 * out)
+  return byPairs < columns ** 2 * out * inner
+}
+
+/**
+ * ⟨S Aᵀ, S' A'ᵀ⟩ = ⟨S (Aᵀ A'), S'⟩: the inputs of two samples are multiplied once for all their columns, positions by positions. For
+ * blocks of samples, on one side of the diagonal; half of what is on it, and the other side is the transpose.
+ */
+function ofPairs(cotangent: Tensor, input: Tensor): Tensor {
+  const [columns, samples, groups, out, positions] = cotangent.shape as [
+    number,
+    number,
+    number,
+    number,
+    number,
+  ]
+  const each = blockOfPairs(4 * columns * out * positions * groups, samples)
+  const bySample = transpose(cotangent, [1, 2, 0, 3, 4])
+  const byGroup = transpose(input, [1, 0, 3, 2])
+  const inputsOf = (from: number, to: number): Tensor =>
+    reshape(slice(byGroup, 1, from, to), [groups, (to - from) * positions, -1])
+  const strips: Tensor[] = []
+  for (let from = 0; from < samples; from += each) {
+    const to = Math.min(samples, from + each)
+    const rows = to - from
+    const own = reshape(transpose(slice(bySample, 0, from, to), [1, 0, 2, 3, 4]), [
+      1,
+      groups,
+      rows,
+      columns * out,
+      positions,
+    ])
+    const strip: Tensor[] = from === 0 ? [] : [zeros([from, rows * columns, columns])]
+    for (let other = from; other < samples; other += each) {
+      const end = Math.min(samples, other + each)
+      const others = end - other
+      const common = matmul(inputsOf(from, to), transposeLast(inputsOf(other, end)))
+      const paired = transpose(reshape(common, [groups, rows, positions, others, positions]), [3, 0, 1, 2, 4])
+      const led = reshape(matmul(own, paired), [others, groups, rows * columns, out * positions])
+      const theirs = reshape(slice(bySample, 0, other, end), [others, groups, columns, out * positions])
+      const products = sum(matmul(led, transposeLast(theirs)), [1])
+      strip.push(other === from ? mul(products, 0.5) : products)
+    }
+    strips.push(reshape(joined(strip), [samples, rows, columns, columns]))
+  }
+  const rows = columns * samples
+  const half = strips.length === 1 ? strips[0]! : concat(strips, 1)
+  const square = reshape(transpose(half, [2, 1, 3, 0]), [rows, rows])
+  return add(square, transposeLast(square))
+}
+
+/** How many samples meet how many at a time, where a pair takes so many bytes. */
+const blockOfPairs = (bytes: number, samples: number): number =>
+  Math.max(1, Math.min(samples, Math.floor(Math.sqrt(sliceBytes / bytes))))
 
 /** Columns of a few outputs at a time. Rows have the samples slowest until the end, so that a sample's columns share its input. */
 function ofSlices(cotangent: Tensor, input: Tensor): Tensor {

@@ -73,9 +73,18 @@ describe.each(networks.filter(({ indefinite }) => !indefinite))('$name', ({ prob
   })
 })
 
-it('many columns: blocks above the diagonal, a few outputs at a time', async () => {
-  const model = Sequential(Conv2d(32, 8, 3, { seed: 1 }), Tanh(), Flatten(), Linear(32, 10, { seed: 2 }))
-  const whole = crossEntropy(model(data('x', [200, 32, 4, 4])), labels(200, 10))
+it.each([
+  { how: 'written out for a few outputs at a time', side: 8, groups: 1 },
+  { how: 'pair of samples by pair of samples', side: 4, groups: 1 },
+  { how: 'pair by pair, in groups', side: 4, groups: 2 },
+])('many columns in blocks above the diagonal: $how', async ({ side, groups }) => {
+  const model = Sequential(
+    Conv2d(32, 8, 3, { groups, seed: 1 }),
+    Tanh(),
+    Flatten(),
+    Linear(8 * (side - 2) ** 2, 10, { seed: 2 }),
+  )
+  const whole = crossEntropy(model(data('x', [200, 32, side, side])), labels(200, 10))
   const products = defineExtension({
     name: 'gram',
     flow: ggnFlow(),
