@@ -17,17 +17,9 @@ export type Side = 'columns' | 'parameters'
 /** How many columns there are: of all samples together. */
 const columnCount = ({ columns }: Member): number => columns.columns * columns.samples
 
-const size = (members: readonly Member[]): number =>
-  members.reduce((total, { parameter }) => total + sizeOf(parameter.shape), 0)
-
-/** The smaller side. */
-export function sideOf(members: readonly Member[]): Side {
-  return size(members) < columnCount(members[0]!) ? 'parameters' : 'columns'
-}
-
-/** The group's matrix, times `scale`: rows and columns of `sideOf`. */
-export function groupMatrix(members: readonly Member[], scale: number): Tensor {
-  if (sideOf(members) === 'columns') {
+/** The group's matrix, times `scale`: rows and columns of the side. */
+export function groupMatrix(members: readonly Member[], side: Side, scale: number): Tensor {
+  if (side === 'columns') {
     return scaled(
       members.map(({ columns }) => columns.gram()).reduce((a, b) => add(a, b)),
       scale,

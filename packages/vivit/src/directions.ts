@@ -30,22 +30,18 @@ import {
   unsqueeze,
 } from '@beyondgrad/tensor'
 import type { Member } from './columns-of-group.ts'
-import { choose, type Criterion } from './criterion.ts'
-import { eigh } from './eigen/eigh.ts'
-import type { SpectrumOptions } from './options.ts'
-import {
-  chosen,
-  columnOptions,
-  groupProblems,
-  type GroupProblem,
-  type GroupSpectrum,
-  membersOf,
-  runOptions,
-  spectrumOf,
-  step,
-} from './spectrum.ts'
+import type { Criterion } from './criterion.ts'
+import type { CommonOptions } from './options.ts'
+import type { Route } from './route.ts'
+import { type SolvedGroup, solvedGroups } from './solved-groups.ts'
+import { chosen, columnOptions, type GroupSpectrum, membersOf, runOptions, step } from './spectrum.ts'
 
-export interface DirectionOptions extends SpectrumOptions {
+export interface DirectionOptions extends CommonOptions {
+  /**
+   * How to find them: through a matrix, which has all eigenvalues, or by 'lanczos' for `{ top }`. Default: what is estimated to be the
+   * least work; results say what it was.
+   */
+  readonly route?: Route
   /** Which eigenvalues. Default: those above 10⁻⁴ of the largest. */
   readonly criterion?: Criterion
   /** The samples whose gradients count, by index; they stand for the whole batch. Default: all of them. */
@@ -82,25 +78,13 @@ interface Wanted {
   readonly derivatives: boolean
 }
 
-/** A group with its chosen eigenpairs: of the Gram matrix, or of the matrix itself. */
-interface SolvedGroup extends GroupSpectrum {
-  readonly problem: GroupProblem
-  readonly indices: readonly number[]
-  /** [K, rows], scaled so that what they lead to has about unit length. */
-  readonly coefficients: Tensor
-}
-
 export async function directions({ loss, options, derivatives }: Wanted): Promise<{
   readonly groups: readonly GroupDerivatives[]
   readonly value: number
   readonly scale: SampleScale
 }> {
-  const { problems, value } = await groupProblems(loss, options)
-  const solved = problems.map((problem, group) => {
-    step(options, { step: 'eigenvalues', group, groups: problems.length })
-    return solve(problem, options)
-  })
-  step(options, { step: 'directions', groups: problems.length })
+  const { groups: solved, value } = await solvedGroups(loss, options)
+  step(options, { step: 'directions', groups: solved.length })
   let scale: SampleScale = { each: 1, gradients: 1, curvature: 1 }
   const along = defineExtension(
     {
@@ -148,33 +132,8 @@ function sampleScale({ batchSize, normalizer }: Context, options: DirectionOptio
   return { each, gradients: of(options.gradientSamples), curvature: of(options.curvatureSamples) }
 }
 
-function solve(problem: GroupProblem, { criterion = { above: 1e-4 } }: DirectionOptions): SolvedGroup {
-  const { matrix, rows, side, parameters, dimension } = problem
-  let noise = 0
-  const pairs = eigh(matrix, rows, (values) => {
-    noise = spectrumOf({ values }, rows).noise
-    return choose(criterion, values, noise)
-  })
-  const data = Float32Array.from(
-    pairs.vectors.flatMap((vector, k) => {
-      // V u has the length √λ.
-      const length = side === 'columns' ? Math.sqrt(pairs.values[pairs.indices[k]!]!) : 1
-      return Array.from(vector, (x) => x / length)
-    }),
-  )
-  return {
-    problem,
-    parameters,
-    dimension,
-    noise,
-    eigenvalues: pairs.values,
-    indices: pairs.indices,
-    coefficients: tensor(data, { shape: [pairs.indices.length, rows], dtype: 'float32' }),
-  }
-}
-
 /** Unit vectors, [K, ...parameter.shape] for each member. */
-function vectorsOf({ coefficients, problem }: SolvedGroup, members: readonly Member[]): readonly Tensor[] {
+function vectorsOf({ coefficients, side }: SolvedGroup, members: readonly Member[]): readonly Tensor[] {
   const count = coefficients.shape[0]!
   const parts: Tensor[] = []
   let from = 0
@@ -182,7 +141,7 @@ function vectorsOf({ coefficients, problem }: SolvedGroup, members: readonly Mem
     const { shape } = parameter
     const to = from + sizeOf(shape)
     parts.push(
-      problem.side === 'parameters'
+      side === 'parameters'
         ? reshape(slice(coefficients, 1, from, to), [count, ...shape])
         : columns.weightedSums(reshape(coefficients, [count, columns.columns, columns.samples])),
     )
@@ -234,7 +193,7 @@ function derivativesOf(
 
 /** What has been computed, with the signs that are agreed on. */
 function finished(
-  { problem: _, coefficients, ...group }: SolvedGroup,
+  { side: _, coefficients, ...group }: SolvedGroup,
   result: {
     readonly vectors: readonly { readonly data: ArrayLike<number> }[]
     readonly gammas?: { readonly data: ArrayLike<number>; readonly shape: readonly number[] }

@@ -11,6 +11,7 @@ export type { DirectionOptions, DirectionValues, GroupDerivatives, GroupDirectio
 export { eigh, type Eigenpairs } from './eigen/eigh.ts'
 export { directionalDerivatives, type EigenpairOptions, ggnEigenpairs } from './eigenpairs.ts'
 export type { ParameterGroups } from './groups.ts'
-export type { SpectrumOptions, SpectrumProgress } from './options.ts'
+export type { CommonOptions, SpectrumOptions, SpectrumProgress } from './options.ts'
+export type { Route } from './route.ts'
 export { signalToNoise } from './signal-to-noise.ts'
 export { ggnSpectrum, type GroupSpectrum, type Spectrum } from './spectrum.ts'

@@ -2,8 +2,10 @@
 import type { BackwardOptions } from '@beyondgrad/autograd'
 import type { Engine } from '@beyondgrad/tensor'
 import type { ParameterGroups } from './groups.ts'
+import type { Route } from './route.ts'
 
-export interface SpectrumOptions extends BackwardOptions {
+/** Those that all questions have in common. */
+export interface CommonOptions extends BackwardOptions {
   /** Default: 'all', the whole network. */
   readonly groups?: ParameterGroups
   /**
@@ -23,10 +25,17 @@ export interface SpectrumOptions extends BackwardOptions {
   readonly onProgress?: (progress: SpectrumProgress) => void
 }
 
+export interface SpectrumOptions extends CommonOptions {
+  /** Through which matrix. Default: the smaller one of each group. */
+  readonly route?: Exclude<Route, 'lanczos'>
+}
+
 /** What is being done. */
 export interface SpectrumProgress {
-  readonly step: 'matrix' | 'eigenvalues' | 'directions'
+  readonly step: 'matrix' | 'products' | 'eigenvalues' | 'directions'
   /** Which group, from 0, and of how many, where that is told apart. */
   readonly group?: number
   readonly groups: number
+  /** Products with vectors so far, on the route by Lanczos. */
+  readonly products?: number
 }

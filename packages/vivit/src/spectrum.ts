@@ -12,14 +12,17 @@ import {
   type ParameterMap,
 } from '@beyondgrad/autograd'
 import { BeyondgradError, evaluate, sizeOf, type Tensor } from '@beyondgrad/tensor'
-import { groupMatrix, type Member, type Side, sideOf } from './columns-of-group.ts'
+import { groupMatrix, type Member, type Side } from './columns-of-group.ts'
 import { type Eigenpairs, eigh } from './eigen/eigh.ts'
 import { groupsOf } from './groups.ts'
-import type { SpectrumOptions } from './options.ts'
+import type { CommonOptions, SpectrumOptions, SpectrumProgress } from './options.ts'
+import { demandRoute, type Route, sideOf, workOfGraph } from './route.ts'
 
 /** The spectrum of one group of parameters. */
 export interface GroupSpectrum {
   readonly parameters: readonly Parameter[]
+  /** How they were found: by 'lanczos', `eigenvalues` are the largest alone, as many as were asked for. */
+  readonly route: Route
   /**
    * Ascending: all that may differ from zero – as many as there are columns, or parameters if these are fewer – in units of the
    * loss. The matrix has `dimension` eigenvalues in all; the others are zero.
@@ -58,7 +61,8 @@ const epsilon = 2 ** -23
  * @param loss a linear combination of marked losses, such as `crossEntropy(model(x), y)`
  */
 export async function ggnSpectrum(loss: Tensor, options: SpectrumOptions = {}): Promise<Spectrum> {
-  const { problems, value } = await groupProblems(loss, options)
+  demandRoute(options.route, 'a spectrum is all of them')
+  const { problems, value } = await problemGraph(loss, options, options.route).run()
   const groups = problems.map((problem, group) => {
     step(options, { step: 'eigenvalues', group, groups: problems.length })
     return { ...describe(problem), ...spectrumOf(eigh(problem.matrix, problem.rows), problem.rows) }
@@ -66,12 +70,15 @@ export async function ggnSpectrum(loss: Tensor, options: SpectrumOptions = {}): 
   return { groups, loss: value }
 }
 
-const describe = ({
+/** What is said of a group besides its eigenvalues. */
+export const describe = ({
   parameters,
   dimension,
-}: GroupProblem): Pick<GroupSpectrum, 'parameters' | 'dimension'> => ({
+  side,
+}: GroupProblem): Pick<GroupSpectrum, 'parameters' | 'dimension' | 'route'> => ({
   parameters,
   dimension,
+  route: side === 'columns' ? 'gram' : 'parameters',
 })
 
 /** Eigenvalues, and from where on they are more than noise. */
@@ -83,10 +90,7 @@ export function spectrumOf(
 }
 
 /** Throws if it has been cancelled, and tells what comes next. */
-export function step(
-  { signal, onProgress }: SpectrumOptions,
-  progress: Parameters<NonNullable<SpectrumOptions['onProgress']>>[0],
-): void {
+export function step({ signal, onProgress }: CommonOptions, progress: SpectrumProgress): void {
   if (signal?.aborted) {
     throw new BeyondgradError('cancelled', `the spectrum was cancelled before its ${progress.step}`, {
       cause: signal.reason,
@@ -95,11 +99,17 @@ export function step(
   onProgress?.(progress)
 }
 
-/** Runs the first graph: a matrix for every group. */
-export async function groupProblems(
-  loss: Tensor,
-  options: SpectrumOptions,
-): Promise<{ readonly problems: readonly GroupProblem[]; readonly value: number }> {
+/** The first graph, which has a matrix for every group. */
+export interface ProblemGraph {
+  readonly groups: readonly (readonly Parameter[])[]
+  /** Rows of each group's matrix. */
+  readonly rows: readonly number[]
+  /** Multiplications of a run. */
+  work(): number
+  run(): Promise<{ readonly problems: readonly GroupProblem[]; readonly value: number }>
+}
+
+export function problemGraph(loss: Tensor, options: CommonOptions, route: Route | undefined): ProblemGraph {
   let found: readonly (Pick<GroupProblem, 'parameters' | 'side' | 'dimension'> & {
     readonly tensor: Tensor
   })[] = []
@@ -112,43 +122,54 @@ export async function groupProblems(
     ({ byParameter, context }) => {
       found = groupsOf(context.parameters, options.groups ?? 'all').map((parameters) => {
         const members = membersOf(parameters, byParameter)
+        const side = sideOf(members, route)
         return {
           parameters,
-          side: sideOf(members),
-          dimension: parameters.reduce((total, { shape }) => total + sizeOf(shape), 0),
-          tensor: groupMatrix(members, curvatureScale(context, options)),
+          side,
+          dimension: dimensionOf(parameters),
+          tensor: groupMatrix(members, side, curvatureScale(context, options)),
         }
       })
       return found.map(({ tensor }) => tensor)
     },
   )
   const lazy = backward(loss, { matrices }, options)
-  step(options, { step: 'matrix', groups: found.length })
-  const { value, results } = await evaluate({ value: loss, results: lazy.matrices }, runOptions(options))
   return {
-    value: Number(value.data[0]),
-    problems: found.map(({ parameters, side, dimension }, i) => {
-      const { shape, data } = results[i]!
-      return { parameters, side, dimension, rows: shape[0]!, matrix: Float64Array.from(data) }
-    }),
+    groups: found.map(({ parameters }) => parameters),
+    rows: found.map(({ tensor }) => tensor.shape[0]!),
+    work: () => workOfGraph(() => lazy),
+    run: async () => {
+      step(options, { step: 'matrix', groups: found.length })
+      const { value, results } = await evaluate({ value: loss, results: lazy.matrices }, runOptions(options))
+      return {
+        value: Number(value.data[0]),
+        problems: found.map(({ parameters, side, dimension }, i) => {
+          const { shape, data } = results[i]!
+          return { parameters, side, dimension, rows: shape[0]!, matrix: Float64Array.from(data) }
+        }),
+      }
+    },
   }
 }
+
+export const dimensionOf = (parameters: readonly Parameter[]): number =>
+  parameters.reduce((total, { shape }) => total + sizeOf(shape), 0)
 
 export const columnOptions = ({
   columns = 'exact',
   seed = 0,
-}: SpectrumOptions): Parameters<typeof ggnFlow>[0] => ({
+}: CommonOptions): { readonly samples: 'exact' | number; readonly seed: number } => ({
   samples: columns,
   seed,
 })
 
-export const runOptions = ({ engine, signal }: SpectrumOptions): Parameters<typeof evaluate>[1] => ({
+export const runOptions = ({ engine, signal }: CommonOptions): Parameters<typeof evaluate>[1] => ({
   ...(engine && { engine }),
   ...(signal && { signal }),
 })
 
 /** The columns that count. */
-export const chosen = (columns: Columns, { curvatureSamples }: SpectrumOptions): Columns =>
+export const chosen = (columns: Columns, { curvatureSamples }: CommonOptions): Columns =>
   curvatureSamples === undefined ? columns : columns.ofSamples(curvatureSamples)
 
 export const membersOf = (
@@ -157,6 +178,6 @@ export const membersOf = (
 ): readonly Member[] => parameters.map((parameter) => ({ parameter, columns: byParameter.get(parameter) }))
 
 /** The samples that were chosen stand for all N: N / N_h. */
-function curvatureScale({ batchSize }: Context, { curvatureSamples }: SpectrumOptions): number {
+function curvatureScale({ batchSize }: Context, { curvatureSamples }: CommonOptions): number {
   return curvatureSamples === undefined ? 1 : batchSize / curvatureSamples.length
 }
