@@ -24,8 +24,12 @@ export interface GramProducts {
   /** V · N_h. */
   readonly rows: number
   /** K u for K' vectors u, as an expression: [K', V, N] → [K', V, N]. */
-  expression(vectors: Tensor): Tensor
-  largest(pairs: number, tolerance: number, onStep: (products: number) => void): Promise<LargestPairs>
+  readonly expression: (vectors: Tensor) => Tensor
+  readonly largest: (
+    pairs: number,
+    tolerance: number,
+    onStep: (products: number) => void,
+  ) => Promise<LargestPairs>
 }
 
 /** Products with the Gram matrix of some parameters. */

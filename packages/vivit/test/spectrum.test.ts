@@ -1,21 +1,14 @@
 /** @file Spectra against dense matrices; what is degenerate, empty or tiny; networks of every kind. */
-import { crossEntropy, ggnvp, gradient, mseLoss, parametersOf, type Module } from '@beyondgrad/autograd'
+import { crossEntropy, ggnvp, gradient, mseLoss, parametersOf } from '@beyondgrad/autograd'
 import { onnxruntime } from '@beyondgrad/engine-onnxruntime'
 import {
-  Conv2d,
-  Flatten,
   Linear,
-  MaxPool2d,
-  ReLU,
   Sequential,
   Tanh,
-  TransformerEncoderLayer,
 } from '@beyondgrad/nn'
 import {
   evaluate,
   eye,
-  fillRandom,
-  intTensor,
   lift,
   namedMap,
   placeholder,
@@ -23,7 +16,6 @@ import {
   reshape,
   sizeOf,
   slice,
-  tensor,
   type Tensor,
 } from '@beyondgrad/tensor'
 import { describe, expect, it } from 'vitest'

@@ -14,6 +14,7 @@ export {
 export * from './linear-operator.ts'
 export * from './logdet.ts'
 export type { Solution } from './solve.ts'
+export * from './spectral-density.ts'
 export * from './trace.ts'
 export {
   type Part,
