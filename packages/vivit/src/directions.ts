@@ -230,7 +230,7 @@ function finished(
 }
 
 /** −1 where the first of the largest entries of direction k is negative. */
-function signOf(vectors: readonly Float64Array[], k: number, count: number): number {
+export function signOf(vectors: readonly Float64Array[], k: number, count: number): number {
   let largest = 0
   for (const data of vectors) {
     const size = data.length / count

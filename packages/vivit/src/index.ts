@@ -14,4 +14,10 @@ export type { ParameterGroups } from './groups.ts'
 export type { CommonOptions, SpectrumOptions, SpectrumProgress } from './options.ts'
 export type { Route } from './route.ts'
 export { signalToNoise } from './signal-to-noise.ts'
+export {
+  streamedSpectrum,
+  type StreamedGroup,
+  type StreamedSpectrum,
+  type StreamedSpectrumOptions,
+} from './streamed-spectrum.ts'
 export { ggnSpectrum, type GroupSpectrum, type Spectrum } from './spectrum.ts'

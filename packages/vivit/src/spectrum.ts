@@ -158,7 +158,10 @@ export const dimensionOf = (parameters: readonly Parameter[]): number =>
 export const columnOptions = ({
   columns = 'exact',
   seed = 0,
-}: CommonOptions): { readonly samples: 'exact' | number; readonly seed: number } => ({
+}: Pick<CommonOptions, 'columns' | 'seed'>): {
+  readonly samples: 'exact' | number
+  readonly seed: number
+} => ({
   samples: columns,
   seed,
 })

@@ -1,11 +1,7 @@
 /** @file Spectra against dense matrices; what is degenerate, empty or tiny; networks of every kind. */
 import { crossEntropy, ggnvp, gradient, mseLoss, parametersOf } from '@beyondgrad/autograd'
 import { onnxruntime } from '@beyondgrad/engine-onnxruntime'
-import {
-  Linear,
-  Sequential,
-  Tanh,
-} from '@beyondgrad/nn'
+import { Linear, Sequential, Tanh } from '@beyondgrad/nn'
 import {
   evaluate,
   eye,

@@ -13,6 +13,14 @@ export {
 } from './kronecker-operator.ts'
 export * from './linear-operator.ts'
 export * from './logdet.ts'
+export {
+  type BatchTerms,
+  lossTerms,
+  type LossTerms,
+  type Reductions,
+  type ShareOfBatches,
+  shareOfBatches,
+} from './loss-terms.ts'
 export type { Solution } from './solve.ts'
 export * from './spectral-density.ts'
 export * from './trace.ts'
