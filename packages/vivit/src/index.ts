@@ -12,6 +12,7 @@ export { eigh, type Eigenpairs } from './eigen/eigh.ts'
 export { directionalDerivatives, type EigenpairOptions, ggnEigenpairs } from './eigenpairs.ts'
 export type { ParameterGroups } from './groups.ts'
 export type { CommonOptions, SpectrumOptions, SpectrumProgress } from './options.ts'
+export * from './plots.ts'
 export type { Route } from './route.ts'
 export { signalToNoise } from './signal-to-noise.ts'
 export {
