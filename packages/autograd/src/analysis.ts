@@ -304,7 +304,8 @@ function slopeAt({ definition, output, target, weight }: MarkedLoss, scale: Tens
   return substitute([cotangent ?? zeros(output.shape)], new Map([[stand, output]]))[0] as Tensor
 }
 
-function findEntrances(
+/** All boundaries of a graph. */
+export function findEntrances(
   what: string,
   order: readonly AnyTensor[],
   affected: ReadonlySet<AnyTensor>,

@@ -13,10 +13,11 @@ import {
   slice,
   type Tensor,
 } from '@beyondgrad/tensor'
-import type { Analysis, Entrance, MarkedLoss } from './analysis.ts'
+import type { Entrance, MarkedLoss } from './analysis.ts'
 import { type DiagonalPart, useOf } from './boundary.ts'
 import { type Columns, columnsOf, type WeightedUse } from './columns.ts'
 import type { StartingColumns } from './loss-columns.ts'
+import type { SweptAnalysis } from './narrowed-analysis.ts'
 import type { Parameter } from './parameter.ts'
 import { liftedVjp } from './pullback.ts'
 import { joinUses, type Use } from './use.ts'
@@ -46,7 +47,7 @@ export interface SweepOptions {
 const floatBytes = 4
 
 /** How many columns may travel together: the widest node they pass decides. */
-function chunkSize(analysis: Analysis, memory: number): number {
+function chunkSize(analysis: SweptAnalysis, memory: number): number {
   let widest = 1
   for (const node of analysis.order) {
     if (analysis.affected.has(node) && analysis.axes.of(node) !== undefined) {
@@ -57,8 +58,8 @@ function chunkSize(analysis: Analysis, memory: number): number {
 }
 
 /** One sweep; how a node's own curvature joins in is for the Hessian's to say. */
-export class ColumnSweep {
-  protected readonly analysis: Analysis
+export class ColumnSweep<A extends SweptAnalysis = SweptAnalysis> {
+  protected readonly analysis: A
   protected readonly options: SweepOptions
   private readonly size: number
   protected readonly entrancesAt: Map<AnyTensor, Entrance[]> = new Map()
@@ -67,7 +68,7 @@ export class ColumnSweep {
   private readonly arrived: Map<object, Map<Chunk, Use[]>> = new Map()
   private count = 0
 
-  constructor(analysis: Analysis, options: SweepOptions) {
+  constructor(analysis: A, options: SweepOptions) {
     this.analysis = analysis
     this.options = options
     this.size = chunkSize(analysis, options.memory)

@@ -6,15 +6,23 @@ import { sizeOf, type Tensor, unsqueeze } from '@beyondgrad/tensor'
 import { type Analysis, lossSlope, type MarkedLoss } from './analysis.ts'
 import { type Bending, type BlockProduct, blockProducts } from './block-product.ts'
 import { useOf } from './boundary.ts'
-import { ColumnSweep } from './column-sweep.ts'
+import { ColumnSweep, type SweepOptions } from './column-sweep.ts'
 import type { Columns } from './columns.ts'
 import { type Contribution, contributionOf } from './contribution.ts'
 import { HessianSweep } from './hessian-sweep.ts'
 import { unitColumns } from './interaction.ts'
 import type { AxisLabel } from './label.ts'
-import { drawnColumns, exactColumns, oneAfterAnother, type StartingColumns } from './loss-columns.ts'
+import {
+  columnsOfSamples,
+  drawnColumns,
+  exactColumns,
+  oneAfterAnother,
+  type StartingColumns,
+} from './loss-columns.ts'
 import { type AveragedCurvature, averagedMatrices } from './matrix-sweep.ts'
+import { narrowed } from './narrowed-analysis.ts'
 import type { Parameter } from './parameter.ts'
+import { pickIndices } from './some-samples.ts'
 import { noUse, type Use } from './use.ts'
 
 /** The limits that a sweep keeps to. */
@@ -74,18 +82,48 @@ export interface GGNFlowOptions {
   readonly samples?: 'exact' | 'empirical' | number
   /** Seeds the Monte-Carlo draws. Default: 0. */
   readonly seed?: number
+  /**
+   * Columns of these samples alone, as `Columns.ofSamples` picks them. Where the graph can be made for fewer samples, only so many are
+   * swept; otherwise they are picked in the end. Default: all samples.
+   */
+  readonly ofSamples?: readonly number[] | undefined
 }
 
 /** Columns V of the generalised Gauss-Newton matrix, G = Σ V Vᵀ. */
 export function ggnFlow(options: GGNFlowOptions = {}): Flow<Columns> {
-  const { samples = 'exact', seed = 0 } = options
+  const { samples = 'exact', seed = 0, ofSamples } = options
+  const startIn =
+    (what: string) =>
+    (loss: MarkedLoss): StartingColumns =>
+      samples === 'empirical' ? slopeColumn(loss) : startOf(samples, seed, what)(loss)
+  // Lists of samples are too many to remember: whoever wants to share such a sweep shares the flow.
+  if (ofSamples !== undefined) return flowOfSamples(startIn, [...ofSamples])
   return once(ggnFlows, typeof samples === 'number' ? `${samples} ${seed}` : samples, () => ({
     name: 'ggn',
-    run: (analysis, flow, what) => {
-      const start = samples === 'empirical' ? slopeColumn : startOf(samples, seed, what)
-      return new ColumnSweep(analysis, { what, start, ...flow }).run()
-    },
+    run: (analysis, flow, what) => new ColumnSweep(analysis, { what, start: startIn(what), ...flow }).run(),
   }))
+}
+
+/** Columns of some samples: swept alone, or picked in the end. */
+function flowOfSamples(
+  startIn: (what: string) => SweepOptions['start'],
+  indices: readonly number[],
+): Flow<Columns> {
+  return {
+    name: 'ggn of some samples',
+    run: (analysis, flow, what) => {
+      const pick = pickIndices(indices, analysis.samples)
+      const start = startIn(what)
+      const fewer = narrowed(analysis, indices)
+      if (fewer === undefined) {
+        const all = new ColumnSweep(analysis, { what, start, ...flow }).run()
+        return (parameter) => all(parameter).ofSamples(indices)
+      }
+      // Columns start as they do in the whole batch, the drawn ones included.
+      const picked = (loss: MarkedLoss): StartingColumns => columnsOfSamples(start(fewer.whole(loss)), pick)
+      return new ColumnSweep(fewer, { what, start: picked, ...flow }).run()
+    },
+  }
 }
 
 const slopeColumn = (loss: MarkedLoss): StartingColumns => oneAfterAnother(unsqueeze(lossSlope(loss), [0]))

@@ -39,7 +39,7 @@ export interface HessianSweepOptions extends SweepOptions {
 }
 
 /** A sweep of columns to which every op that bends adds its own. */
-export class HessianSweep extends ColumnSweep {
+export class HessianSweep extends ColumnSweep<Analysis> {
   declare protected readonly options: HessianSweepOptions
   /** Diagonal curvature in flight, in the node's shape. */
   private readonly diagonals = new Map<AnyTensor, Tensor>()

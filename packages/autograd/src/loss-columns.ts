@@ -36,6 +36,7 @@ import {
 } from '@beyondgrad/tensor'
 import { alongBlocks, type LossDefinition, type LossNodeParts, lossTotal, type Sampling } from './loss.ts'
 import { vjp } from './derivative.ts'
+import type { SamplePick } from './some-samples.ts'
 
 /** A loss as second order sees it. */
 export interface CurvedLoss extends LossNodeParts {
@@ -100,6 +101,16 @@ export function drawnColumns(loss: CurvedLoss, sampling: Sampling, what: string)
   }
   return oneAfterAnother(columns)
 }
+
+/** The same columns of some of the samples. */
+export const columnsOfSamples = (
+  { total, at, weight }: StartingColumns,
+  pick: SamplePick,
+): StartingColumns => ({
+  total,
+  at: (from, to) => pick.take(at(from, to), 1),
+  weight: weight && pick.take(weight, 1),
+})
 
 /** Columns that are there already. */
 export const oneAfterAnother = (columns: Tensor): StartingColumns => ({

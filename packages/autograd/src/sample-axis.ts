@@ -21,7 +21,7 @@ export interface SampleAxes {
   of(node: AnyTensor): SampleAxis
 }
 
-const isLabel = (axis: SampleAxis): axis is AxisLabel => axis !== undefined && 'axis' in axis
+export const isLabel = (axis: SampleAxis): axis is AxisLabel => axis !== undefined && 'axis' in axis
 
 /** Leaves that can hold samples; constants and parameters are shared until they are used otherwise. */
 const holdsData = (node: AnyTensor): boolean => ['data', 'placeholder', 'random'].includes(node.op.name)

@@ -9,6 +9,7 @@ import {
   type ParameterMap,
 } from '@beyondgrad/autograd'
 import {
+  capture,
   evaluate,
   matmul,
   mul,
@@ -17,6 +18,7 @@ import {
   sum,
   type Tensor,
   transposeLast,
+  workOf,
 } from '@beyondgrad/tensor'
 import { onnxruntime } from '@beyondgrad/engine-onnxruntime'
 import { Conv2d, Flatten, Linear, Sequential, Tanh } from '@beyondgrad/nn'
@@ -71,6 +73,58 @@ describe.each(networks.filter(({ indefinite }) => !indefinite))('$name', ({ prob
       }
     }
   })
+})
+
+describe.each(networks.filter(({ indefinite }) => !indefinite))('$name, some samples', ({ problem }) => {
+  it.each(['exact', 2, 'empirical'] as const)('swept alone are as picked from all: %s', async (samples) => {
+    const { model, loss, inputs, targets } = problem(4)
+    const whole = loss(model(inputs), targets)
+    for (const ofSamples of [[2], [3, 0], [1, 1, 3]]) {
+      const columns = (flow: ReturnType<typeof ggnFlow>, pick: boolean): Extension<ParameterMap<Tensor>> =>
+        defineExtension({
+          name: 'columns',
+          flow,
+          parameter: ({ contribution }) =>
+            (pick ? contribution.ofSamples(ofSamples) : contribution).materialize(),
+        })
+      const { alone, picked } = await evaluate(
+        backward(whole, {
+          alone: columns(ggnFlow({ samples, ofSamples }), false),
+          picked: columns(ggnFlow({ samples }), true),
+        }),
+        { engine },
+      )
+      for (const [{ name }, found] of alone) {
+        const expected = picked.get(name)
+        expect(found.shape, name).toEqual(expected.shape)
+        const scale = Math.max(1e-9, ...expected.data.map(Math.abs))
+        found.data.forEach((x, i) =>
+          expect(Math.abs(x - expected.data[i]!) / scale, `${name}, ${i}`).toBeLessThan(1e-10),
+        )
+      }
+    }
+  })
+})
+
+it('some samples cost as much as so many', () => {
+  const model = Sequential(
+    Conv2d(3, 8, 3, { seed: 1 }),
+    Tanh(),
+    Conv2d(8, 8, 3, { seed: 2 }),
+    Flatten(),
+    Linear(128, 10, { seed: 3 }),
+  )
+  const whole = crossEntropy(model(data('x', [32, 3, 8, 8])), labels(32, 10))
+  const work = (ofSamples?: readonly number[]): number => {
+    const gram = defineExtension({
+      name: 'gram',
+      flow: ggnFlow({ ofSamples }),
+      parameter: ({ contribution }) => contribution.gram(),
+    })
+    return workOf(capture(() => backward(whole, { gram }), 'test').graph)
+  }
+  expect(work([3, 1]) / work()).toBeLessThan(0.1)
+  expect(() => work([32])).toThrow('there is no sample 32 in a batch of 32')
 })
 
 it.each([

@@ -7,7 +7,6 @@ import {
   type Context,
   type Contribution,
   defineExtension,
-  ggnFlow,
   gradientFlow,
   type Parameter,
   type ParameterMap,
@@ -34,7 +33,7 @@ import type { Criterion } from './criterion.ts'
 import type { CommonOptions } from './options.ts'
 import type { Route } from './route.ts'
 import { type SolvedGroup, solvedGroups } from './solved-groups.ts'
-import { chosen, columnOptions, type GroupSpectrum, membersOf, runOptions, step } from './spectrum.ts'
+import { columnFlow, type GroupSpectrum, membersOf, runOptions, step } from './spectrum.ts'
 
 export interface DirectionOptions extends CommonOptions {
   /**
@@ -89,9 +88,9 @@ export async function directions({ loss, options, derivatives }: Wanted): Promis
   const along = defineExtension(
     {
       name: 'ggn-directions',
-      flow: ggnFlow(columnOptions(options)),
+      flow: columnFlow(options),
       needs: { gradients: contributions },
-      parameter: ({ contribution }) => chosen(contribution, options),
+      parameter: ({ contribution }) => contribution,
     },
     ({ byParameter, needs, context }) => {
       scale = sampleScale(context, options)

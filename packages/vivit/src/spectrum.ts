@@ -7,6 +7,7 @@ import {
   type Columns,
   type Context,
   defineExtension,
+  type Flow,
   ggnFlow,
   type Parameter,
   type ParameterMap,
@@ -116,8 +117,8 @@ export function problemGraph(loss: Tensor, options: CommonOptions, route: Route 
   const matrices = defineExtension(
     {
       name: 'ggn-spectrum',
-      flow: ggnFlow(columnOptions(options)),
-      parameter: ({ contribution }) => chosen(contribution, options),
+      flow: columnFlow(options),
+      parameter: ({ contribution }) => contribution,
     },
     ({ byParameter, context }) => {
       found = groupsOf(context.parameters, options.groups ?? 'all').map((parameters) => {
@@ -155,25 +156,23 @@ export function problemGraph(loss: Tensor, options: CommonOptions, route: Route 
 export const dimensionOf = (parameters: readonly Parameter[]): number =>
   parameters.reduce((total, { shape }) => total + sizeOf(shape), 0)
 
+/** How the columns that count start. */
 export const columnOptions = ({
   columns = 'exact',
   seed = 0,
 }: Pick<CommonOptions, 'columns' | 'seed'>): {
   readonly samples: 'exact' | number
   readonly seed: number
-} => ({
-  samples: columns,
-  seed,
-})
+} => ({ samples: columns, seed })
+
+/** The columns that count: of the chosen samples alone. */
+export const columnFlow = (options: CommonOptions): Flow<Columns> =>
+  ggnFlow({ ...columnOptions(options), ofSamples: options.curvatureSamples })
 
 export const runOptions = ({ engine, signal }: CommonOptions): Parameters<typeof evaluate>[1] => ({
   ...(engine && { engine }),
   ...(signal && { signal }),
 })
-
-/** The columns that count. */
-export const chosen = (columns: Columns, { curvatureSamples }: CommonOptions): Columns =>
-  curvatureSamples === undefined ? columns : columns.ofSamples(curvatureSamples)
 
 export const membersOf = (
   parameters: readonly Parameter[],
