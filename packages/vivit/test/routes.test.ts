@@ -127,8 +127,8 @@ describe('the route that nobody chose', () => {
 
 it('block Lanczos agrees with eigh on random, clustered and singular matrices', async () => {
   const matrices = fc.record({
-    n: fc.integer({ min: 1, max: 140 }),
-    rank: fc.integer({ min: 0, max: 140 }),
+    n: fc.integer({ min: 1, max: 240 }),
+    rank: fc.integer({ min: 0, max: 240 }),
     count: fc.integer({ min: 1, max: 6 }),
     decay: fc.constantFrom(1, 0.5, 0.97),
     seed: fc.integer({ min: 0, max: 999 }),
@@ -169,6 +169,6 @@ it('block Lanczos agrees with eigh on random, clustered and singular matrices', 
         })
       })
     }),
-    { numRuns: 40 },
+    { numRuns: 30, examples: [[{ n: 240, rank: 239, count: 5, decay: 1, seed: 403 }]] },
   )
 })

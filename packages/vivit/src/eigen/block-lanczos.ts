@@ -29,8 +29,8 @@ type Products = (vectors: readonly Float64Array[]) => Promise<readonly Float64Ar
 
 /** Blocks until the iteration gives up; ten or so are usual. */
 const mostBlocks = 400
-/** Vectors that are kept before all but the best are given up, at least; and blocks. */
-const [mostVectors, blocksKept] = [96, 6]
+/** Vectors, and blocks, that are kept before the worse half is given up; whichever is more. */
+const [mostVectors, blocksKept] = [160, 8]
 /** What is left of a vector after the others is rounding if it is smaller than this part of it. */
 const negligible = 1e-12
 
@@ -79,9 +79,10 @@ export async function largestPairs(
     const largest = Math.max(0, pairs.values.at(-1)!)
     const isDone = next.length === 0 || places.every((k) => residual(k) <= tolerance * largest)
     if (isDone) return finish(basis, pairs, places.toReversed(), residual, made)
-    if (basis.length + next.length > limit && basis.length > wanted) {
+    if (basis.length + next.length > limit) {
       // The best so far go on: in their own coordinates the matrix is diagonal.
-      const kept = places.toReversed()
+      const half = Math.max(wanted, Math.floor(limit / 2))
+      const kept = [...pairs.values.keys()].slice(-half)
       const vectors = kept.map((k) => combination(basis, pairs.vectors[k]!))
       seen = kept.map((k, i) => [...Array<number>(i).fill(0), pairs.values[k]!])
       basis.splice(0, basis.length, ...vectors)
