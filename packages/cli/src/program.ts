@@ -7,6 +7,7 @@ import { explainCommand } from './explain/command.ts'
 import { extendCommand } from './extend/command.ts'
 import { inspectCommand } from './inspect/command.ts'
 import { quantitiesCommand } from './quantities/command.ts'
+import { spectrumCommand } from './spectrum/command.ts'
 import type { Terminal } from './terminal.ts'
 import { trainCommand } from './train/command.ts'
 import { UsageError } from './usage-error.ts'
@@ -40,6 +41,7 @@ function programFor(terminal: Terminal): Command {
     .addCommand(inspectCommand(terminal))
     .addCommand(explainCommand(terminal))
     .addCommand(quantitiesCommand(terminal))
+    .addCommand(spectrumCommand(terminal))
     .addCommand(extendCommand(terminal))
     .addCommand(trainCommand(terminal))
     .addCommand(conformanceCommand(terminal))

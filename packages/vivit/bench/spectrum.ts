@@ -98,7 +98,7 @@ async function powerIteration(): Promise<Outcome> {
     data,
     engine,
   })
-  let vector = new Float64Array(operator.shape[0])
+  let vector: Float64Array = new Float64Array(operator.shape[0])
   fillRandom({ distribution: 'normal', seed: 1, stream: 'power' }, 0, 1, 1, vector.length, vector)
   for (let products = 0; ; products++) {
     const length = Math.sqrt(vector.reduce((sum, x) => sum + x * x, 0))

@@ -208,7 +208,7 @@ function mix(factor: Factor, { own, cross, gram }: Products, weight: number, ran
 
 /** Numbers as an engine's floats: the reference engine keeps doubles. */
 const floats = (shape: readonly number[], data: ArrayLike<number>): Tensor =>
-  tensor({ shape, dtype: 'float32', data: data as Float32Array }) as Tensor
+  tensor<'float32'>({ shape, dtype: 'float32', data: data as Float32Array })
 
 interface Batch {
   readonly groups: readonly (readonly Parameter[])[]

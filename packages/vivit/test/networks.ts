@@ -10,7 +10,9 @@ import {
   Tanh,
   TransformerEncoderLayer,
 } from '@beyondgrad/nn'
+import { importOnnx } from '@beyondgrad/onnx-import'
 import { fillRandom, intTensor, namedMap, sizeOf, tensor, type Tensor } from '@beyondgrad/tensor'
+import { readFileSync } from 'node:fs'
 
 /** Standard normal numbers. */
 export function data(name: string, shape: readonly number[], scale = 1): Tensor {
@@ -35,6 +37,9 @@ const encoder = (): Module => {
     parameters: namedMap(parts.map((p) => [p, p] as const)),
   })
 }
+
+const file = new URL('../../../fixtures/goldens-graphs/residual/graph_mlp/model.onnx', import.meta.url)
+const residual = (await importOnnx(new Uint8Array(readFileSync(file)))) as unknown as (x: Tensor) => Tensor
 
 /** Networks of every kind with a loss on a few samples. */
 export const networks: readonly {
@@ -68,5 +73,9 @@ export const networks: readonly {
   {
     name: 'a transformer',
     loss: (reduction) => crossEntropy(encoder()(data('x', [3, 2, 4])), labels(3, 3), { reduction }),
+  },
+  {
+    name: 'an imported model with residual connections',
+    loss: (reduction) => crossEntropy(residual(data('x', [4, 4])), labels(4, 3), { reduction }),
   },
 ]

@@ -2,8 +2,7 @@
 import { crossEntropy, mseLoss, parameter } from '@beyondgrad/autograd'
 import { onnxruntime } from '@beyondgrad/engine-onnxruntime'
 import { Linear, Sequential, Tanh } from '@beyondgrad/nn'
-import { referenceEngine, slice, type Tensor } from '@beyondgrad/tensor'
-import { evaluate, tensor } from '@beyondgrad/tensor'
+import { evaluate, referenceEngine, slice, tensor, type Tensor } from '@beyondgrad/tensor'
 import { describe, expect, it } from 'vitest'
 import { ggnEigenpairs, streamedSpectrum } from '../src/index.ts'
 import { data, labels } from './networks.ts'
@@ -27,7 +26,7 @@ async function parts(): Promise<Batch[]> {
   return Promise.all(
     spans.map(async ([from, to]) => {
       const part = await evaluate({ x: slice(x, 0, from, to), y: slice(y, 0, from, to) }, { engine })
-      return { x: tensor(part.x) as Tensor, y: tensor(part.y) as Tensor<'int32'> }
+      return { x: tensor<'float32'>(part.x), y: tensor<'int32'>(part.y) }
     }),
   )
 }
