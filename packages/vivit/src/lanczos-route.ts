@@ -5,9 +5,11 @@
 import { type CurvatureFactor, ggnFactor, type Parameter } from '@beyondgrad/autograd'
 import {
   type AnyTensor,
+  capture,
   type Compiled,
   compile,
   lift,
+  liveBytes,
   placeholder,
   reshape,
   type Tensor,
@@ -64,7 +66,15 @@ export function gramProducts(
   )
   // Chosen samples are rows of the whole batch's products; N / N_h makes them stand for all.
   const scale = samples / each
+  let atOnce: number | undefined
   const products = async (vectors: readonly Float64Array[]): Promise<Float64Array[]> => {
+    atOnce ??= vectorsAtOnce(expression, count, samples)
+    const results: Float64Array[] = []
+    for (let from = 0; from < vectors.length; from += atOnce)
+      results.push(...(await productsTogether(vectors.slice(from, from + atOnce))))
+    return results
+  }
+  const productsTogether = async (vectors: readonly Float64Array[]): Promise<Float64Array[]> => {
     const size = count * samples
     const whole = new Float64Array(vectors.length * size)
     vectors.forEach((vector, k) => {
@@ -94,4 +104,14 @@ export function gramProducts(
       }
     },
   }
+}
+
+/** Bytes that the intermediates of several products together may take. */
+const togetherBytes = 2 ** 27
+
+/** How many vectors are multiplied together: small graphs cost more to start than to run, large ones more to hold. */
+function vectorsAtOnce(expression: GramProducts['expression'], columns: number, samples: number): number {
+  const one = placeholder([1, columns, samples], 'float32', 'weights')
+  const bytes = liveBytes(capture(() => [expression(one)], 'spectrum').graph)
+  return Math.max(1, Math.floor(togetherBytes / Math.max(1, bytes)))
 }
