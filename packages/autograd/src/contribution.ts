@@ -16,6 +16,7 @@ import {
   transposeLast,
 } from '@beyondgrad/tensor'
 import * as contraction from './contraction.ts'
+import { drawEntries, type DrawnEntries, type EntryDraw } from './entry-sample.ts'
 import * as indexed from './indexed-contraction.ts'
 import {
   type ChunkedSamples,
@@ -73,12 +74,17 @@ export interface Contribution {
     fold: Fold,
     options?: ReduceOptions,
   ): R
+  /**
+   * Some entries of P, drawn once and for all, evenly over samples and entries, and what tensors of the parameter's shape have there.
+   * Costs about as much as so many numbers, where P has factors.
+   */
+  draw(options: EntryDraw): DrawnEntries
   /** For contractions of one's own: the factors of the joined uses where they are one, else P itself. */
   readonly factors: Factors
 }
 
 /** What depends on the form that P has. */
-type Reductions = Omit<Contribution, 'samples' | 'ofSamples' | 'reduce' | 'factors'>
+type Reductions = Omit<Contribution, 'samples' | 'ofSamples' | 'reduce' | 'draw' | 'factors'>
 
 /** What a contribution is made of. */
 export interface ContributionParts {
@@ -147,6 +153,7 @@ export function contributionOf(parts: ContributionParts): Contribution {
       isMultipliedOut()
         ? reduceChunks(chunked(), (p) => rowsTimes(p, vector, p.shape[0]!), 'concat')
         : added((of) => of.dot(vector)),
+    draw: (options) => drawEntries({ samples, shape, uses: at().uses, chunked }, options),
     get factors(): Factors {
       const [use, ...rest] = at().uses
       return rest.length === 0 ? use!.factors : { kind: 'direct', perSample: materialized(at().uses, false) }

@@ -8,10 +8,14 @@ import {
   type Extensions,
   gradientFlow,
   type Loss,
+  type Measurement,
   type Module,
+  type Observer,
   type Optimizer,
+  type Parameter,
   type ParameterMap,
   type Results,
+  type TracedStep,
 } from '@beyondgrad/autograd'
 import {
   type AnyTensor,
@@ -25,19 +29,12 @@ import {
   isFloat,
   type NDArray,
   type Tensor,
+  type Updates,
 } from '@beyondgrad/tensor'
 import type { StatefulOptimizer } from './optimizers/optimizer.ts'
 import { trainingPass } from './training-pass.ts'
 
-/** Watches training: names what it wants to see of a step and receives it. */
-export interface Observer {
-  /**
-   * Extensions that the given step should compute for this observer. Those with the same names and options as at an
-   * earlier step are taken for the same, so that the step need not be compiled again.
-   */
-  extensionsAt(step: number): Extensions
-  record(step: number, results: Readonly<Record<string, unknown>>): void | Promise<void>
-}
+export type { Observer } from '@beyondgrad/autograd'
 
 /** What a training step is made of. */
 export interface TrainStepSpec<T extends AnyTensor, X extends Extensions, I extends AnyTensor = Tensor> {
@@ -104,10 +101,14 @@ export function trainStep<
   const kinds = new Map<string, Kind>()
   let next = optimizer.steps ?? 0
   let running = 0
+  let hasBegun = false
 
-  const kindOf = (watched: readonly Extensions[]): Kind => {
+  const kindOf = (watched: readonly Wish[]): Kind => {
     const key = JSON.stringify(
-      watched.map((each) => Object.entries(each).map(([k, e]) => [k, e['~spec'].identity ?? e.name])),
+      watched.map(({ extensions: wanted, measurement }) => [
+        Object.entries(wanted).map(([k, e]) => [k, e['~spec'].identity ?? e.name]),
+        measurement?.key,
+      ]),
     )
     let kind = kinds.get(key)
     if (kind === undefined) {
@@ -122,9 +123,16 @@ export function trainStep<
 
   return async (batch, options = {}) => {
     const step = next
-    const rate = scalar(optimizer.rateAt?.(step) ?? 0)
+    const learningRate = optimizer.rateAt?.(step) ?? optimizer.learningRate
+    const rate = scalar(learningRate)
     next++
-    const watched = observers.map((observer) => observer.extensionsAt(step))
+    if (!hasBegun)
+      for (const observer of observers) observer.begin?.({ parameters: optimizer.parameters, step })
+    hasBegun = true
+    const watched = observers.map((observer) => ({
+      extensions: observer.extensionsAt(step),
+      measurement: observer.measurementAt?.(step),
+    }))
     const run = kindOf(watched)
     running = step
     const results = (await run.with(options)(
@@ -138,16 +146,11 @@ export function trainStep<
     }
     const value = results.loss.data[0]!
     for (const [i, observer] of observers.entries())
-      await observer.record(step, { loss: value, ...results.watched[i] })
+      await observer.record(step, { loss: value, ...results.watched[i] }, { learningRate })
     return { ...results.own, loss: value, step } as StepResult<X>
   }
 
-  function traceStep(
-    watched: readonly Extensions[],
-    inputs: I,
-    targets: T,
-    rate: Tensor,
-  ): Record<string, unknown> {
+  function traceStep(watched: readonly Wish[], inputs: I, targets: T, rate: Tensor): Record<string, unknown> {
     const pass = trainingPass()
     const value = loss((mode === 'training' ? pass.of(model) : model)(inputs), targets)
     const all: Record<string, Extension<unknown>> = spec.gradient === undefined
@@ -155,9 +158,10 @@ export function trainStep<
       : {}
     for (const [key, extension] of Object.entries(extensions)) all[`own ${key}`] = extension
     watched.forEach((each, i) => {
-      for (const [key, extension] of Object.entries(each)) all[`${i} ${key}`] = extension
+      for (const [key, extension] of Object.entries(each.extensions)) all[`${i} ${key}`] = extension
     })
-    const results = backward(value, all, { ...spec.backward, parameters: optimizer.parameters })
+    const options = { ...spec.backward, parameters: optimizer.parameters }
+    const results = backward(value, all, options)
     const pick = (prefix: string): Record<string, unknown> =>
       Object.fromEntries(
         Object.entries(results)
@@ -166,15 +170,35 @@ export function trainStep<
       )
     const own = pick('own')
     const slope = spec.gradient?.(own as Results<X>) ?? (results.update as ParameterMap<Tensor>)
+    const update = optimizer.update(slope, rate)
+    const traced: TracedStep = {
+      loss: value,
+      parameters: optimizer.parameters,
+      next: afterUpdate(optimizer.parameters, update),
+      learningRate: rate,
+      backward: (wanted) => backward(value, wanted, options),
+    }
     const finite = (of: Tensor, data: AnyTensor, what: string): Tensor =>
       isFloat(data.dtype) ? guard(of, data, { kind: 'finite', what }) : of
     return {
       loss: finite(finite(value, inputs, 'trainStep: the batch'), targets, 'trainStep: the target'),
       own,
-      watched: watched.map((_, i) => pick(String(i))),
-      updates: [optimizer.update(slope, rate), pass.updates()],
+      watched: watched.map(({ measurement }, i) => ({ ...pick(String(i)), ...measurement?.measure(traced) })),
+      updates: [update, pass.updates()],
     }
   }
+}
+
+/** What one observer wants of a step. */
+interface Wish {
+  readonly extensions: Extensions
+  readonly measurement: Measurement | undefined
+}
+
+/** Parameters as an update leaves them. */
+function afterUpdate(parameters: ParameterMap<Parameter>, update: Updates): ParameterMap<Tensor> {
+  const written = new Map(update.writes)
+  return parameters.map((parameter) => (written.get(parameter.cell) as Tensor | undefined) ?? parameter.value)
 }
 
 const scalar = (value: number): NDArray => ({

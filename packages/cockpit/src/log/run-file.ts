@@ -1,0 +1,78 @@
+/**
+ * @file The log of a run on disk: a folder with `run.jsonl`, which only ever grows. A step that the next one completes waits in
+ * `unfinished.jsonl` and moves when it is whole, so that a process that dies loses the line being written and nothing else.
+ */
+import { BeyondgradError, DataError } from '@beyondgrad/tensor'
+import {
+  closeSync,
+  existsSync,
+  mkdirSync,
+  openSync,
+  readFileSync,
+  rmSync,
+  truncateSync,
+  writeFileSync,
+  writeSync,
+} from 'node:fs'
+import { join } from 'node:path'
+import type { LogSink } from './log-sink.ts'
+import { parseRun, type Run } from './run.ts'
+
+/** Reads a run's folder, whether the run has ended, died or still goes on. Throws `DataError` where there is none. */
+export function readRun(folder: string): Run {
+  const file = join(folder, 'run.jsonl')
+  let text: string
+  try {
+    text = readFileSync(file, 'utf8')
+  } catch (error) {
+    throw new DataError(`${file} cannot be read (${messageOf(error)}): name the folder of a run`)
+  }
+  const rest = join(folder, 'unfinished.jsonl')
+  return parseRun(text, existsSync(rest) ? readFileSync(rest, 'utf8') : '', file)
+}
+
+/**
+ * Begins a log, or goes on with one. A folder that has one already is refused unless `resume` says so, since lines are only ever
+ * appended to their own run.
+ */
+export function openRunFile(folder: string, { resume = false }: { readonly resume?: boolean } = {}): LogSink {
+  const file = join(folder, 'run.jsonl')
+  const rest = join(folder, 'unfinished.jsonl')
+  const before = resume && existsSync(file) ? readRun(folder) : undefined
+  // What the process that died was writing goes.
+  if (before !== undefined) truncateSync(file, readFileSync(file).lastIndexOf(10) + 1)
+  const descriptor = opened(folder, file, before !== undefined)
+  let isEmpty = before?.header === undefined
+  return {
+    before,
+    append: (line) => {
+      isEmpty = false
+      // One call a line: a reader sees a whole line, or the beginning of one.
+      writeSync(descriptor, line)
+    },
+    wait: (line) => writeFileSync(rest, line),
+    close: () => {
+      closeSync(descriptor)
+      rmSync(rest, { force: true })
+      // What went wrong before the first step is no run, and may be tried again.
+      if (isEmpty) rmSync(file)
+    },
+  }
+}
+
+function opened(folder: string, file: string, exists: boolean): number {
+  try {
+    mkdirSync(folder, { recursive: true })
+    return openSync(file, exists ? 'a' : 'ax')
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'EEXIST') {
+      throw new BeyondgradError(
+        'value',
+        `there is a run in ${folder} already: choose another folder, remove ${file}, or go on with it by resume: true`,
+      )
+    }
+    throw new DataError(`${file} cannot be written (${messageOf(error)}): check the path`)
+  }
+}
+
+const messageOf = (error: unknown): string => (error instanceof Error ? error.message : String(error))
