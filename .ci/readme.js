@@ -19,6 +19,7 @@ const packages = [
   'onnx',
   'onnx-import',
   'vivit',
+  'cockpit',
   'testing',
 ]
 const docs = [

@@ -215,7 +215,7 @@ class ObservingCockpit implements Cockpit {
       { step, ...(engine && { engine }) },
     )
     const value = results.loss.data[0]!
-    this.record(step, results as Readonly<Record<string, unknown>>, { learningRate })
+    this.record(step, results, { learningRate })
     return { loss: value }
   }
 
@@ -246,9 +246,9 @@ class ObservingCockpit implements Cockpit {
 
   private headerOf(batchSize: number): Omit<RunHeader, 'kind' | 'version' | 'started'> {
     return {
+      batchSize,
       ...this.options.header,
       parameters: [...this.parameters].map(([{ name, shape }]) => ({ name, shape: [...shape] })),
-      batchSize,
       quantities: this.instruments.map(({ name }) => name),
     }
   }

@@ -131,7 +131,7 @@ export class StepRecords {
         'reason' in part
           ? { absent: part.reason }
           : instrument[stage]!.log({
-              measured: part.measured as never,
+              measured: part.measured,
               step: ran.step,
               batchSize: ran.batchSize,
               loss: ran.loss.data[0]!,

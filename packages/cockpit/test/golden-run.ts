@@ -2,7 +2,7 @@
 import { crossEntropy, type Loss, mseLoss } from '@beyondgrad/autograd'
 import { importOnnx } from '@beyondgrad/onnx-import'
 import { type Momentum, runSteps } from './train.ts'
-import { type AnyTensor, type Engine, intTensor, tensor, type Tensor } from '@beyondgrad/tensor'
+import { type AnyTensor, type Engine, intTensor, tensor } from '@beyondgrad/tensor'
 import { readdirSync, readFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import type { CockpitOptions, TrackedStep } from '../src/index.ts'

@@ -1,6 +1,7 @@
 /** @file Trains a model, and logs what is seen of every step. */
 import type { Module, Reduction } from '@beyondgrad/autograd'
-import { batches, type Observer, stateOf, trainStep } from '@beyondgrad/nn'
+import { Loss, openCockpit } from '@beyondgrad/cockpit'
+import { batches, stateOf, trainStep } from '@beyondgrad/nn'
 import { type AnyTensor, DataError, formatShape, placeholder, type Tensor } from '@beyondgrad/tensor'
 import { writeNpz, writeSafetensors } from '@beyondgrad/io'
 import { writeBytes } from '../array-files.ts'
@@ -12,7 +13,6 @@ import type { Terminal } from '../terminal.ts'
 import { UsageError } from '../usage-error.ts'
 import { readData, trainingData } from './data.ts'
 import { type OptimizerChoice, optimizerNamed } from './optimizers.ts'
-import { openRunLog, type RunLog } from './run-log.ts'
 
 export interface TrainOptions extends OptimizerChoice {
   readonly data: string
@@ -63,28 +63,25 @@ export async function train(file: string, options: TrainOptions, terminal: Termi
   const optimizer = optimizerNamed(options, model.parameters)
   const { name, engine } = await chooseEngine(options.engine, terminal)
   const samples = data.inputs.shape[0]!
-  const log = openRunLog(options.log, {
-    version: 1,
-    started: new Date().toISOString(),
-    model: file,
-    parameters: [...model.parameters].map(([parameter]) => ({
-      name: parameter.name,
-      shape: parameter.shape,
-    })),
-    loss: loss.name,
-    reduction: options.reduction,
-    optimizer: {
-      name: options.optimizer,
-      lr: options.lr,
-      momentum: options.momentum,
-      weightDecay: options.weightDecay,
+  const cockpit = await openCockpit({
+    log: options.log,
+    instruments: [Loss()],
+    header: {
+      model: file,
+      loss: loss.name,
+      reduction: options.reduction,
+      optimizer: {
+        name: options.optimizer,
+        lr: options.lr,
+        momentum: options.momentum,
+        weightDecay: options.weightDecay,
+      },
+      engine: name,
+      data: { file: options.data, samples },
+      batchSize: options.batchSize,
+      shuffle: options.shuffle,
+      seed: options.seed,
     },
-    engine: name,
-    data: { file: options.data, samples },
-    batchSize: options.batchSize,
-    shuffle: options.shuffle,
-    seed: options.seed,
-    quantities: ['Loss'],
   })
   try {
     const network: Module = Object.assign((x: Tensor) => outputOf(model, output, { [input]: x }), {
@@ -95,7 +92,7 @@ export async function train(file: string, options: TrainOptions, terminal: Termi
       loss: loss.of,
       optimizer,
       engine,
-      observers: [lossInto(log)],
+      observers: [cockpit],
     })
     const losses: number[] = []
     for await (const batch of batches(data, batchesOf(options))) {
@@ -107,17 +104,7 @@ export async function train(file: string, options: TrainOptions, terminal: Termi
     if (options.out !== undefined) await save(whole, options.out)
     report(losses, { name, samples, options }, terminal)
   } finally {
-    log.close()
-  }
-}
-
-/** Logs the loss of every step. Whoever knows more of a step is another observer. */
-function lossInto(log: RunLog): Observer {
-  return {
-    extensionsAt: () => ({}),
-    record: (step, { loss }) => {
-      log.step(step, { Loss: loss as number })
-    },
+    await cockpit.close()
   }
 }
 

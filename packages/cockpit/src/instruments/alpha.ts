@@ -1,6 +1,6 @@
 /** @file Where steps end on the parabola along them: too short, right, or too long. */
 import { buffer, type Contribution, type ParameterMap } from '@beyondgrad/autograd'
-import type { Tensor } from '@beyondgrad/tensor'
+import { mul, neg, type Tensor } from '@beyondgrad/tensor'
 import { absent, defineInstrument, type Instrument } from '../instrument.ts'
 import { momentsOf, normalizedStepLength, type StepEnd } from './alpha-fit.ts'
 import { type InstrumentOptions, scheduled } from './options.ts'
@@ -22,9 +22,9 @@ export function Alpha(options: InstrumentOptions = {}): Instrument {
       start: buffer('start', { shape: [6], dtype: 'float32', data: Float32Array.of(-1, 0, 0, 0, 0, 0) }),
     }),
     extensions: { contributions: Contributions(), losses: SampleLosses() },
-    measure: ({ results, change, state, updates }) => ({
+    measure: ({ results, change, learningRate, state, updates }) => ({
       losses: results.losses,
-      slopes: slopesAlong(results.contributions, change),
+      slopes: slopesAlong(results.contributions, change, learningRate),
       square: added(change.map(squaredNormOf)),
       direction: updates([...change].map(([parameter, x]) => [state.direction.get(parameter), x] as const)),
     }),
@@ -33,7 +33,7 @@ export function Alpha(options: InstrumentOptions = {}): Instrument {
       const end = endOf(measured.losses.data, measured.slopes.data, length)
       const { loss, lossVariance, slope, slopeVariance } = end
       const numbers = Float64Array.of(step, length, loss, lossVariance, slope, slopeVariance)
-      setBuffer(state.start, numbers as unknown as Float32Array<ArrayBuffer>)
+      setBuffer(state.start, numbers)
       return undefined
     },
     after: {
@@ -64,13 +64,34 @@ export function Alpha(options: InstrumentOptions = {}): Instrument {
   })
 }
 
-/** ⟨gₙ, direction⟩ for every sample, without the scale of a mean: [N]. */
-function slopesAlong(contributions: ParameterMap<Contribution>, direction: ParameterMap<Tensor>): Tensor {
+/**
+ * ⟨gₙ, direction⟩ for every sample, without the scale of a mean: [N].
+ *
+ * @param rate that of the step, by which plain descent multiplies the gradient
+ */
+function slopesAlong(
+  contributions: ParameterMap<Contribution>,
+  direction: ParameterMap<Tensor>,
+  rate?: Tensor,
+): Tensor {
   return added(
-    contributions.map((contribution, parameter) =>
-      contribution.dot(direction.get(parameter)).mul(contribution.samples),
-    ),
+    contributions.map((contribution, parameter) => {
+      const along = direction.get(parameter)
+      const slope = descentOf(along, rate)
+      // The gradient tests want the products with the gradient, too.
+      const products =
+        slope === undefined ? contribution.dot(along) : neg(mul(contribution.dot(slope), rate!))
+      return products.mul(contribution.samples)
+    }),
   )
+}
+
+/** g where the direction is −rate g; undefined for every other. */
+function descentOf(direction: Tensor, rate: Tensor | undefined): Tensor | undefined {
+  const [step] = direction.inputs
+  if (rate === undefined || direction.op.name !== 'neg' || step?.op.name !== 'mul') return undefined
+  const [slope, factor] = step.inputs as readonly [Tensor, Tensor]
+  return factor === rate ? slope : undefined
 }
 
 function endOf(losses: ArrayLike<number>, slopes: ArrayLike<number>, length: number): StepEnd {

@@ -32,7 +32,7 @@ export interface TensorBins {
 
 /** The bin of every finite number, below count; the end bins hold what is beyond. */
 function binsOf(x: Tensor, { count, low, high }: TensorBins): Tensor<'int32'> {
-  const place = div(mul(sub(x, low), count), sub(high, low))
+  const place = mul(div(sub(x, low), sub(high, low)), count)
   // Cut off while it is a float: what is far beyond the range is no integer.
   return cast(minimum(maximum(place, 0), count - 1), 'int32')
 }

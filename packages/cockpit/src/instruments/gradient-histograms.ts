@@ -80,11 +80,11 @@ export function GradHist1d(options: GradHist1dOptions = {}): Instrument {
       if (measured.kind === 'drawn') {
         const values = scaledBy(measured.gradient, batchSize)
         const bins = { count, range: place.at(step, () => largestOf(values)) }
-        const found = countBins(values, measured.drawn as readonly Drawn[], bins)
+        const found = countBins(values, measured.drawn, bins)
         return {
           ...found,
           edges: edgesOf(bins),
-          ...sampleRecord(measured.drawn as readonly Drawn[], measured.total),
+          ...sampleRecord(measured.drawn, measured.total),
         }
       }
       const bins = { count, range: place.at(step, () => measured.largest.data[0]!) }
@@ -170,7 +170,7 @@ export function GradHist2d(options: GradHist2dOptions = {}): Instrument {
         ...tableOf(all, sizes),
         edges: bins.map(edgesOf),
         ...(perParameter && { parameters: each.map((counts) => tableOf(counts, sizes)).toObject() }),
-      } as LoggedValue
+      }
     },
   })
 }
@@ -193,7 +193,9 @@ function entriesIn(contributions: ParameterMap<Contribution>): number {
 
 /** Contributions carry the scale of a mean. */
 function scaledBy({ data }: NDArray, factor: number): Float64Array {
-  return Float64Array.from(data as ArrayLike<number>, (x) => x * factor)
+  const scaled = new Float64Array(data.length)
+  for (let i = 0; i < scaled.length; i++) scaled[i] = data[i]! * factor
+  return scaled
 }
 
 /** The range that the engine bins by, where it does not depend on the step. */
@@ -205,7 +207,7 @@ function rangeBuffer(place: BinRange): Buffer {
 
 function keepRange(of: Buffer, place: BinRange): void {
   const range = place.now()
-  if (range !== undefined) setBuffer(of, Float64Array.from(range) as unknown as Float32Array<ArrayBuffer>)
+  if (range !== undefined) setBuffer(of, Float64Array.from(range))
 }
 
 function tensorBins(count: number, place: BinRange, largest: Tensor, range: Buffer): TensorBins {

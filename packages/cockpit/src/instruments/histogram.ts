@@ -17,7 +17,8 @@ export function edgesOf({ count, range: [low, high] }: Bins): number[] {
 
 /** The bin of a number; beyond the range it is the first or the last. */
 export function binOf(value: number, { count, range: [low, high] }: Bins): number {
-  const bin = Math.floor(((value - low) * count) / (high - low))
+  // The fraction first: zero in the middle of a symmetric range is exactly one half.
+  const bin = Math.floor(((value - low) / (high - low)) * count)
   return bin < 0 ? 0 : bin >= count ? count - 1 : bin
 }
 

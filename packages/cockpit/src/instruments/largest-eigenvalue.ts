@@ -104,7 +104,7 @@ export function HessMaxEV(options: HessMaxEVOptions = {}): Instrument {
     },
     log: ({ measured }) => {
       const { data, shape } = measured.matrix
-      const values = symmetricEigenvalues(data as ArrayLike<number>, shape[0]!)
+      const values = symmetricEigenvalues(data, shape[0]!)
       if (values.length === 0) return NaN
       const [smallest, largest] = [Math.min(...values), Math.max(...values)]
       if (which === 'magnitude') return Math.abs(smallest) > Math.abs(largest) ? smallest : largest

@@ -46,8 +46,7 @@ export function Distance(options: InstrumentOptions = {}): Instrument {
     begin: ({ step, parameters, state }) => {
       if (step !== 0) return
       // Updates swap buffers and never write into one, so that this is the beginning for good.
-      for (const [parameter] of parameters)
-        setBuffer(state.start.get(parameter), parameter.cell.data as Float32Array<ArrayBuffer>)
+      for (const [parameter] of parameters) setBuffer(state.start.get(parameter), parameter.cell.data)
       setBuffer(state.known, Float32Array.of(1))
     },
     measure: ({ parameters, state }) => ({

@@ -6,16 +6,17 @@ import { BeyondgradError, DataError } from '@beyondgrad/tensor'
 import {
   closeSync,
   existsSync,
+  ftruncateSync,
   mkdirSync,
   openSync,
   readFileSync,
   rmSync,
   truncateSync,
-  writeFileSync,
   writeSync,
 } from 'node:fs'
 import { join } from 'node:path'
 import type { LogSink } from './log-sink.ts'
+import { formatLine } from './run-line.ts'
 import { parseRun, type Run } from './run.ts'
 
 /** Reads a run's folder, whether the run has ended, died or still goes on. Throws `DataError` where there is none. */
@@ -42,7 +43,12 @@ export function openRunFile(folder: string, { resume = false }: { readonly resum
   // What the process that died was writing goes.
   if (before !== undefined) truncateSync(file, readFileSync(file).lastIndexOf(10) + 1)
   const descriptor = opened(folder, file, before !== undefined)
+  let waiting: number | undefined
   let isEmpty = before?.header === undefined
+  // A step that waited is whole as far as it goes; the next one may yet complete it.
+  const last = before?.steps.at(-1)
+  if (last !== undefined && !endsWith(readFileSync(file, 'utf8'), last.step))
+    writeSync(descriptor, formatLine(last))
   return {
     before,
     append: (line) => {
@@ -50,14 +56,25 @@ export function openRunFile(folder: string, { resume = false }: { readonly resum
       // One call a line: a reader sees a whole line, or the beginning of one.
       writeSync(descriptor, line)
     },
-    wait: (line) => writeFileSync(rest, line),
+    wait: (line) => {
+      waiting ??= openSync(rest, 'w')
+      // The line before has moved by now, and a part of it must not be taken for a part of this one.
+      ftruncateSync(waiting)
+      writeSync(waiting, line, 0)
+    },
     close: () => {
       closeSync(descriptor)
+      if (waiting !== undefined) closeSync(waiting)
       rmSync(rest, { force: true })
       // What went wrong before the first step is no run, and may be tried again.
       if (isEmpty) rmSync(file)
     },
   }
+}
+
+/** Whether the last step in the text is this one. */
+function endsWith(text: string, step: number): boolean {
+  return parseRun(text).steps.at(-1)?.step === step
 }
 
 function opened(folder: string, file: string, exists: boolean): number {
@@ -68,7 +85,7 @@ function opened(folder: string, file: string, exists: boolean): number {
     if ((error as NodeJS.ErrnoException).code === 'EEXIST') {
       throw new BeyondgradError(
         'value',
-        `there is a run in ${folder} already: choose another folder, remove ${file}, or go on with it by resume: true`,
+        `${folder}: there is a run in it already: choose another folder, remove ${file}, or go on with it by resume: true`,
       )
     }
     throw new DataError(`${file} cannot be written (${messageOf(error)}): check the path`)
