@@ -1,5 +1,5 @@
 /** @file What an instrument is: what it needs of a step, what state it keeps between steps, and how results become a logged value. */
-import type { Buffer, BufferMap, Extensions, Parameter, ParameterMap, Results } from '@beyondgrad/autograd'
+import type { Buffer, Extensions, Parameter, ParameterMap, Results } from '@beyondgrad/autograd'
 import { BeyondgradError, type Evaluated, protocol, type Tensor, type Updates } from '@beyondgrad/tensor'
 import type { LoggedValue } from './log/run-line.ts'
 import type { Schedule } from './schedule.ts'

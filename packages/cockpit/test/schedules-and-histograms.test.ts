@@ -199,7 +199,7 @@ describe('identities', () => {
         number
       >
       expect(NormTest! ** 2).toBeCloseTo(InnerTest! ** 2 + OrthoTest! ** 2, 9)
-      for (const [name, norm] of Object.entries(GradNorm as never)) {
+      for (const [name, norm] of Object.entries<number>(GradNorm as never)) {
         expect((UpdateSize as never as Record<string, number>)[name]).toBeCloseTo(0.1 * norm, 12)
       }
       expect(EarlyStopping).toBeLessThanOrEqual(1)

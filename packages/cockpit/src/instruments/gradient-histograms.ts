@@ -15,7 +15,6 @@ import {
   type Tensor,
 } from '@beyondgrad/tensor'
 import { defineInstrument, type Instrument } from '../instrument.ts'
-import type { LoggedValue } from '../log/run-line.ts'
 import { binRange, type BinRange, type RangeOption } from './bin-range.ts'
 import { checkEntries, drawAll, sampleRecord, type SampleOptions } from './drawn-entries.ts'
 import { exactCounts, exactPairs, finiteSize, largestEntry, type TensorBins } from './exact-bins.ts'
