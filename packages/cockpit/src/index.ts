@@ -8,6 +8,17 @@ export {
   economy,
   full,
 } from './configurations.ts'
+export { diagnose, type DiagnoseOptions } from './diagnosis/diagnose.ts'
+export type { Evidence, Finding, Severity } from './diagnosis/finding.ts'
+export {
+  defineRule,
+  type Observation,
+  type Rule,
+  type RuleDefinition,
+  type Thresholds,
+} from './diagnosis/rule.ts'
+export { defaultRules } from './diagnosis/rules/index.ts'
+export type { Found, Read, RunView } from './diagnosis/run-view.ts'
 export {
   type Absent,
   absent,
