@@ -109,10 +109,3 @@ export const asNorm: Read<number> = (value) => {
   const norm = Math.hypot(...list)
   return list.length > 0 && Number.isFinite(norm) ? norm : undefined
 }
-
-/** The sum over parameters; finite ones only. */
-export const asSum: Read<number> = (value) => {
-  const list = typeof value === 'number' ? [value] : Object.values(value).filter((x) => typeof x === 'number')
-  const sum = list.reduce((a, b) => a + b, 0)
-  return list.length > 0 && Number.isFinite(sum) ? sum : undefined
-}
