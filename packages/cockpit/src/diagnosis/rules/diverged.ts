@@ -35,7 +35,7 @@ function lost(run: RunView): Observation | undefined {
   const loss =
     found === undefined
       ? ''
-      : `the loss is ${String(found.quantities.Loss as number)} from step ${found.step} on`
+      : `the loss is ${said(found.quantities.Loss as number)} from step ${found.step} on`
   const gradient =
     first && `${first.quantity} was not finite at step ${first.step}${whichOf(run, first.parameters)}`
   const grown = isAtOnce ? undefined : growthBefore(run, step)
