@@ -1,0 +1,133 @@
+/** @file The page of apps/demo: real digits, real training, and instruments that react to sabotage. */
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterAll, beforeAll, expect, it } from 'vitest'
+import { type DemoPage, DemoServer } from './demo-page.ts'
+
+const out = mkdtempSync(join(tmpdir(), 'beyondgrad-demo-'))
+let server: DemoServer
+
+beforeAll(async () => {
+  server = await DemoServer.start(out)
+}, 120_000)
+
+afterAll(async () => {
+  await server?.stop()
+  rmSync(out, { recursive: true, force: true })
+})
+
+/** Opens the page for a test, and closes it afterwards. */
+async function withPage<T>(query: string, test: (demo: DemoPage) => Promise<T>): Promise<T> {
+  const demo = await server.open(query)
+  try {
+    return await test(demo)
+  } finally {
+    await demo.page.close()
+  }
+}
+
+const quick = 'steps=200&pace=1000'
+
+it('trains from a folder of any static server, with files of its own only, and sees nothing wrong', () =>
+  withPage(`?${quick}`, async (demo) => {
+    expect(await demo.figure('steps')).toBe('0')
+    expect(await demo.train()).toBe('finished')
+    expect(await demo.figure('steps')).toBe('200')
+    expect(Number(await demo.figure('loss'))).toBeLessThan(1.2)
+    // Chance is a tenth.
+    expect(parseFloat(await demo.figure('accuracy'))).toBeGreaterThan(70)
+    const severe = (await demo.findings()).filter(({ severity }) => severity !== 'note')
+    expect(severe).toEqual([])
+    expect(demo.complaints).toEqual([])
+    expect(
+      demo.fetched.filter((file) => !file.startsWith(server.address) && !file.startsWith('blob:')),
+    ).toEqual([])
+    expect(demo.fetched.filter((file) => file.endsWith('.wasm'))).toHaveLength(1)
+  }))
+
+it('trains the convolutional network on ONNX Runtime, too', () =>
+  withPage(`?model=conv&steps=20&pace=1000`, async (demo) => {
+    expect(await demo.train()).toBe('finished')
+    expect(demo.fetched.filter((file) => /ort-wasm.*wasm$/.test(file))).toHaveLength(1)
+    expect(demo.complaints).toEqual([])
+  }))
+
+it('takes another learning rate at once, and restarts for another batch size', () =>
+  withPage('?steps=30&pace=1000&every=1', async (demo) => {
+    const { page } = demo
+    await demo.train()
+    await page.fill('#learning-rate', '0.02')
+    await page.press('#learning-rate', 'Tab')
+    expect(await page.evaluate(() => location.search)).toContain('lr=0.02')
+    expect(await page.innerText('button.main')).toBe('Go on')
+    await demo.train()
+    const log = await savedLog(demo)
+    const rates = new Map(
+      log.flatMap(({ step, learningRate }) => (learningRate === undefined ? [] : [[step, learningRate]])),
+    )
+    expect(rates.get(29)).toBe(0.1)
+    expect(rates.get(30)).toBe(0.02)
+    expect(await demo.figure('steps')).toBe('60')
+
+    await page.fill('#batchSize', '32')
+    await page.press('#batchSize', 'Tab')
+    expect(await page.innerText('button.main')).toBe('Restart')
+    await demo.train()
+    expect(await demo.figure('steps')).toBe('30')
+    expect((await savedLog(demo))[0]).toMatchObject({ kind: 'header', batchSize: 32, learningRate: 0.02 })
+  }))
+
+it('goes step by step, and begins anew', () =>
+  withPage('', async (demo) => {
+    const { page } = demo
+    for (const steps of ['1', '2']) {
+      await page.click('text=Step >> nth=0')
+      await page.waitForFunction(
+        (wanted) => document.querySelector<HTMLElement>('main')?.dataset.steps === wanted,
+        steps,
+      )
+      await demo.rested()
+    }
+    await page.click('button:text-is("Reset")')
+    await page.waitForFunction(() => document.querySelector<HTMLElement>('main')?.dataset.steps === '0')
+    expect(await demo.rested()).toBe('ready')
+    expect(page.workers()).toHaveLength(1)
+    expect(demo.complaints).toEqual([])
+  }))
+
+it('says that a training has diverged, and can be restarted', () =>
+  withPage('?lr=10&sabotage=rate&every=2', async (demo) => {
+    expect(await demo.train()).toBe('diverged')
+    expect(await demo.page.innerText('.phase')).toContain('no number')
+    expect((await demo.findings()).map(({ rule }) => rule)).toContain('diverged')
+    await demo.page.click('button:text-is("Reset")')
+    await demo.page.waitForFunction(() => document.querySelector<HTMLElement>('main')?.dataset.steps === '0')
+    expect(await demo.rested()).toBe('ready')
+  }))
+
+it('says what is missing where the engine or the digits are not there', () =>
+  withPage('?steps=10', async (demo) => {
+    const { page } = demo
+    await page.route('**/digits/*', (route) => route.abort())
+    await page.reload()
+    expect(await demo.rested()).toBe('failed')
+    expect(await page.innerText('.phase')).toMatch(/digits cannot be fetched/)
+    await page.unroute('**/digits/*')
+    expect(await demo.train()).toBe('finished')
+  }))
+
+interface LogLine {
+  readonly kind: string
+  readonly step: number
+  readonly learningRate?: number
+}
+
+/** What "Save run.jsonl" saves. */
+async function savedLog({ page }: DemoPage): Promise<readonly LogLine[]> {
+  const [download] = await Promise.all([page.waitForEvent('download'), page.click('text=Save run.jsonl')])
+  const lines = readFileSync(await download.path(), 'utf8')
+    .trimEnd()
+    .split('\n')
+  return lines.map((line) => JSON.parse(line) as LogLine)
+}
