@@ -66,7 +66,7 @@ const batch = {
 await showQuantities()
 await showInfluential()
 await showCosts()
-console.log(`\nDone in ${seconds()}.`)
+console.log(`\nDone in ${seconds()}. To watch and sabotage a training in a browser: npm run page`)
 
 if (accuracy < wantedAccuracy) {
   console.error(`The accuracy is below ${wantedAccuracy * 100} %: something is wrong.`)
