@@ -10,13 +10,17 @@ import {
   build,
   composite,
   concat,
+  type Convolution,
+  convWith,
   defineComposite,
+  inTurn,
   matmul,
   mul,
   ones,
   type Op,
   relu,
   reshape,
+  sizeOf,
   slice,
   square,
   sub,
@@ -91,12 +95,36 @@ function byChunks(
   input: Tensor,
   each: (products: Tensor, from: number, to: number) => Tensor,
 ): Tensor[] {
+  return chunksOf(cotangent, input).map(({ products, from, to }) => each(products, from, to))
+}
+
+interface Chunk {
+  readonly from: number
+  readonly to: number
+  readonly products: Tensor
+}
+
+const knownChunks = /* @__PURE__ */ new WeakMap<Tensor, Map<Tensor, readonly Chunk[]>>()
+let rounds = 0
+
+/** The products of one span after the other; the same nodes for everything that is made of them, and each span a turn. */
+function chunksOf(cotangent: Tensor, input: Tensor): readonly Chunk[] {
+  let known = knownChunks.get(cotangent)
+  if (known === undefined) knownChunks.set(cotangent, (known = new Map<Tensor, readonly Chunk[]>()))
+  const found = known.get(input)
+  if (found !== undefined) return found
   const { samples, groups, inner, positions } = sizesOf(cotangent, input)
   const left = sampleMajor(cotangent)
   const bytes = 4 * groups * inner * Math.max(left.shape[2]!, positions)
-  return spans(samples, bytes).map(([from, to]) =>
-    each(product(someSamples(left, from, to), someSamples(input, from, to)), from, to),
-  )
+  const of = `products ${rounds++}`
+  const all = spans(samples, bytes)
+  const chunks = all.map(([from, to]): Chunk => {
+    const begin = (x: Tensor): Tensor => (all.length > 1 ? inTurn(x, of) : x)
+    const [rows, columns] = [someSamples(left, from, to, (x) => x), someSamples(input, from, to, begin)]
+    return { from, to, products: product(rows, columns) }
+  })
+  known.set(input, chunks)
+  return chunks
 }
 
 const sumOf = (parts: readonly Tensor[]): Tensor => parts.reduce((a, b) => a.add(b))
@@ -105,21 +133,27 @@ const sumOf = (parts: readonly Tensor[]): Tensor => parts.reduce((a, b) => a.add
 export function inputMoments(input: Tensor): Tensor {
   const [samples, groups, inner, positions] = input.shape as [number, number, number, number]
   const parts = spans(samples, 4 * groups * inner * positions).map(([from, to]) => {
-    const rows = reshape(transpose(someSamples(input, from, to), [1, 2, 0, 3]), [groups, inner, -1])
+    const rows = reshape(
+      transpose(
+        someSamples(input, from, to, (x) => x),
+        [1, 2, 0, 3],
+      ),
+      [groups, inner, -1],
+    )
     return matmul(rows, transposeLast(rows))
   })
   return sumOf(parts)
 }
 
 /** Some of the samples on axis 0, taken before they are unfolded into windows: a window repeats what is in it. */
-function someSamples(x: Tensor, from: number, to: number): Tensor {
+function someSamples(x: Tensor, from: number, to: number, begin: (rows: Tensor) => Tensor): Tensor {
   const { op, inputs, shape, attributes } = x
   const [before] = inputs as readonly Tensor[]
   if (op.name === 'reshape' && before!.shape[0] === shape[0]) {
-    return reshape(someSamples(before!, from, to), [to - from, ...shape.slice(1)])
+    return reshape(someSamples(before!, from, to, begin), [to - from, ...shape.slice(1)])
   }
-  if (op.name === 'unfold') return build<'float32'>(op, [someSamples(before!, from, to)], attributes)
-  return slice(x, 0, from, to)
+  if (op.name === 'unfold') return build<'float32'>(op, [someSamples(before!, from, to, begin)], attributes)
+  return begin(slice(x, 0, from, to))
 }
 
 /** Σ over the first axis, as a product with ones: engines stream through it faster than through a reduction. */
@@ -210,7 +244,7 @@ const squaredNormOp = /* @__PURE__ */ defineComposite({
     if (single(node)) return factored!
     const { positions, inner, out } = sizesOf(node.inputs[0]!, node.inputs[1]!)
     // The products are free if somebody else needs them anyway.
-    const shared = request.siblings(node.inputs[0]!).some((other) => other.op !== node.op)
+    const shared = request.siblings(node.inputs[0]!).some(({ op }) => op !== node.op && op !== dotOp)
     const gramIsCheaper = positions * (inner + out) < inner * out
     return gramIsCheaper && !shared ? gram! : direct!
   },
@@ -401,7 +435,63 @@ export function gram(cotangent: Tensor, input: Tensor): Tensor {
   return composite(gramOp, [cotangent, input])
 }
 
+/** z = f(input, vector) for the map f whose weight the vector is like, [N, G, O, L]: what ⟨P[n], vector⟩ = ⟨cotangent[n], z[n]⟩ needs. */
+function mapped(input: Tensor, vector: Tensor): Tensor {
+  const [samples, groups, inner, positions] = input.shape as [number, number, number, number]
+  const out = vector.shape[1]!
+  const windows = windowsIn(input)
+  if (windows !== undefined) {
+    const geometry = { ...(windows.attributes as unknown as Convolution), groups }
+    const kernel = [groups * out, inner / sizeOf(geometry.kernel), ...geometry.kernel]
+    const z = convWith(windows.inputs[0] as Tensor, reshape(vector, kernel), geometry)
+    return reshape(z, [samples, groups, out, positions])
+  }
+  // One long product a group, rather than a short one a sample.
+  const rows = reshape(transpose(input, [1, 0, 3, 2]), [groups, samples * positions, inner])
+  const z = reshape(matmul(rows, transposeLast(vector)), [groups, samples, positions, out])
+  return transpose(z, [1, 0, 3, 2])
+}
+
+/** The windows that the inputs of a convolution are, if they are. */
+function windowsIn(input: Tensor): AnyTensor | undefined {
+  let x: AnyTensor = input
+  while (x.op.name === 'reshape' && x.inputs[0]!.shape[0] === input.shape[0]) x = x.inputs[0]!
+  return x.op.name === 'unfold' ? x : undefined
+}
+
+const dotOp: Op = /* @__PURE__ */ defineComposite({
+  name: 'dot',
+  alternatives: [
+    {
+      name: 'mapped',
+      expand: (inputs) => {
+        const [cotangent, input, vector] = inputsOf(inputs) as [Tensor, Tensor, Tensor]
+        return sum(mul(cotangent, mapped(input, vector)), [1, 2, 3])
+      },
+    },
+    {
+      name: 'products',
+      expand: (inputs) => {
+        const [cotangent, input, vector] = inputsOf(inputs) as [Tensor, Tensor, Tensor]
+        const column = reshape(vector, [-1, 1])
+        const parts = byChunks(cotangent, input, (products, from, to) =>
+          reshape(matmul(reshape(products, [to - from, -1]), column), [to - from]),
+        )
+        return parts.length === 1 ? parts[0]! : concat(parts, 0)
+      },
+    },
+  ],
+  choose: (node, request) => {
+    const [throughMap, throughProducts] = node.op.alternatives!
+    const norms = request
+      .siblings(node.inputs[0]!)
+      .find((other) => other.op === squaredNormOp && other.inputs[1] === node.inputs[1])
+    // The products are there anyway.
+    return norms?.op.choose?.(norms, request).name === 'direct' ? throughProducts! : throughMap!
+  },
+})
+
 /** ⟨P[n], vector⟩ for every sample, vector [G, O, I]: [N]. No columns. */
 export function dot(cotangent: Tensor, input: Tensor, vector: Tensor): Tensor {
-  return sum(mul(cotangent, matmul(vector, input)), [1, 2, 3])
+  return composite(dotOp, [cotangent, input, vector])
 }
