@@ -43,7 +43,10 @@ export function engineOn(load: LoadRuntime, options: OnnxRuntimeOptions): Engine
       // Other providers have kernels for the standard operators at most.
       const executionProviders = options.executionProviders ?? runtime.executionProviders
       const contrib = executionProviders.every((provider) => ['cpu', 'wasm'].includes(provider))
-      const { bytes, inputs, outputs } = toOnnx(graph, { contrib })
+      // What is asked for twice is computed, and handed over, once.
+      const distinct = [...new Set(graph.outputs)]
+      const { bytes, inputs, outputs } = toOnnx({ ...graph, outputs: distinct }, { contrib })
+      const names = graph.outputs.map((output) => outputs[distinct.indexOf(output)]!)
       const session = await runtime
         .createSession(bytes, {
           threads,
@@ -54,7 +57,7 @@ export function engineOn(load: LoadRuntime, options: OnnxRuntimeOptions): Engine
         .catch((error: unknown) => {
           throw refused('cannot prepare a graph', error)
         })
-      return executable(graph, session, inputs, outputs, bytes.length + liveBytes(graph))
+      return executable(graph, session, inputs, names, bytes.length + liveBytes(graph))
     },
   }
 }
@@ -90,7 +93,8 @@ function executable(
     } catch (error) {
       throw refused('cannot run a graph', error)
     }
-    return outputs.map((name) => results[name]!)
+    // Whoever gets a result may write into it: the same one twice is two.
+    return outputs.map((name, i) => (outputs.indexOf(name) < i ? results[name]!.slice() : results[name]!))
   }
   return {
     bytes,

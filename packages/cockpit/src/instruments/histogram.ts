@@ -16,11 +16,16 @@ export function edgesOf({ count, range: [low, high] }: Bins): number[] {
 }
 
 /** The bin of a number; beyond the range it is the first or the last. */
-export function binOf(value: number, { count, range: [low, high] }: Bins): number {
+export function binOf(value: number, count: number, low: number, high: number): number {
   // The fraction first: zero in the middle of a symmetric range is exactly one half.
   const bin = Math.floor(((value - low) / (high - low)) * count)
   return bin < 0 ? 0 : bin >= count ? count - 1 : bin
 }
+
+const placeIn =
+  ({ count, range: [low, high] }: Bins): ((value: number) => number) =>
+  (value) =>
+    binOf(value, count, low, high)
 
 /** Which numbers there are, by bins, and what no bin can hold. */
 export interface Counts {
@@ -42,8 +47,11 @@ export interface Drawn {
 
 /** Counts numbers by bins. */
 export function countBins(values: ArrayLike<number>, drawn: readonly Drawn[], bins: Bins): Counts {
-  const counts = new Array<number>(bins.count).fill(0)
-  let [below, above, notFinite] = [0, 0, 0]
+  const counts = new Float64Array(bins.count)
+  const [low, high] = bins.range
+  let below = 0
+  let above = 0
+  let notFinite = 0
   for (const { from, to, share } of drawn) {
     for (let i = from; i < to; i++) {
       const value = values[i]!
@@ -51,13 +59,13 @@ export function countBins(values: ArrayLike<number>, drawn: readonly Drawn[], bi
         notFinite += share
         continue
       }
-      if (value < bins.range[0]) below += share
-      else if (value > bins.range[1]) above += share
-      counts[binOf(value, bins)]! += share
+      if (value < low) below += share
+      else if (value > high) above += share
+      counts[binOf(value, bins.count, low, high)]! += share
     }
   }
   return {
-    counts: counts.map(Math.round),
+    counts: Array.from(counts, Math.round),
     outside: [Math.round(below), Math.round(above)],
     notFinite: Math.round(notFinite),
   }
@@ -71,12 +79,14 @@ export function countPairs(
   bins: readonly [Bins, Bins],
 ): { readonly counts: number[][]; readonly notFinite: number } {
   const [rows, columns] = bins
+  const row = placeIn(rows)
+  const column = placeIn(columns)
   const flat = new Float64Array(rows.count * columns.count)
   let notFinite = 0
   for (const { from, to, share } of drawn) {
     for (let i = from; i < to; i++) {
       if (!Number.isFinite(first[i]!) || !Number.isFinite(second[i]!)) notFinite += share
-      else flat[binOf(first[i]!, rows) * columns.count + binOf(second[i]!, columns)]! += share
+      else flat[row(first[i]!) * columns.count + column(second[i]!)]! += share
     }
   }
   const counts = Array.from({ length: rows.count }, (_, row) =>

@@ -1,17 +1,19 @@
 /** @file How large gradients and steps are, and how far training has come. One number for each parameter. */
 import { type Buffer, buffer } from '@beyondgrad/autograd'
-import { type NDArray, type NamedMap, sqrt, sub, type Tensor } from '@beyondgrad/tensor'
+import { type NDArray, type NamedMap, sub, type Tensor } from '@beyondgrad/tensor'
 import { Gradient } from '@beyondgrad/backpack'
 import { absent, defineInstrument, type Instrument } from '../instrument.ts'
 import { type InstrumentOptions, scheduled } from './options.ts'
 import { squaredNormOf } from './samples.ts'
 
-const norm = (x: Tensor): Tensor => sqrt(squaredNormOf(x))
-
 /** Scalars by parameter as they are logged. */
 export const numbersOf = (
   of: NamedMap<{ readonly name: string }, NDArray>,
 ): Readonly<Record<string, number>> => of.map(({ data }) => data[0]!).toObject()
+
+/** Norms, of their squares. */
+const rootsOf = (of: NamedMap<{ readonly name: string }, NDArray>): Readonly<Record<string, number>> =>
+  of.map(({ data }) => Math.sqrt(data[0]!)).toObject()
 
 /** Norm of the gradient of the mini-batch. */
 export function GradNorm(options: InstrumentOptions = {}): Instrument {
@@ -19,8 +21,8 @@ export function GradNorm(options: InstrumentOptions = {}): Instrument {
     name: 'GradNorm',
     ...scheduled(options),
     extensions: { gradient: Gradient() },
-    measure: ({ results }) => ({ norms: results.gradient.map(norm) }),
-    log: ({ measured }) => numbersOf(measured.norms),
+    measure: ({ results }) => ({ squares: results.gradient.map(squaredNormOf) }),
+    log: ({ measured }) => rootsOf(measured.squares),
   })
 }
 
@@ -29,8 +31,8 @@ export function UpdateSize(options: InstrumentOptions = {}): Instrument {
   return defineInstrument({
     name: 'UpdateSize',
     ...scheduled(options),
-    measure: ({ change }) => ({ norms: change.map(norm) }),
-    log: ({ measured }) => numbersOf(measured.norms),
+    measure: ({ change }) => ({ squares: change.map(squaredNormOf) }),
+    log: ({ measured }) => rootsOf(measured.squares),
   })
 }
 
@@ -50,13 +52,13 @@ export function Distance(options: InstrumentOptions = {}): Instrument {
       setBuffer(state.known, Float32Array.of(1))
     },
     measure: ({ parameters, state }) => ({
-      norms: parameters.map((parameter) =>
-        norm(sub(parameter.value, state.start.get(parameter).value as Tensor)),
+      squares: parameters.map((parameter) =>
+        squaredNormOf(sub(parameter.value, state.start.get(parameter).value as Tensor)),
       ),
     }),
     log: ({ measured, state }) =>
       state.known.cell.data[0] === 1
-        ? numbersOf(measured.norms)
+        ? rootsOf(measured.squares)
         : absent('the run was resumed without the state of the cockpit, which has the parameters of step 0'),
   })
 }
