@@ -78,6 +78,24 @@ const nets: Readonly<Record<string, { readonly input: readonly number[]; readonl
       Linear(144, 3, { seed: 2 }),
     ),
   },
+  'strides and dilation': {
+    input: [samples, 2, 9, 8],
+    model: Sequential(
+      Conv2d(2, 3, [2, 3], { stride: [2, 1], dilation: [1, 2], padding: [1, 0], seed: 1 }),
+      Tanh(),
+      Flatten(),
+      Linear(60, 3, { seed: 2 }),
+    ),
+  },
+  'windows so many that they are taken sample by sample': {
+    input: [samples, 16, 56, 56],
+    model: Sequential(
+      Conv2d(16, 2, 5, { stride: 1, seed: 1 }),
+      Tanh(),
+      Flatten(),
+      Linear(5408, 3, { seed: 2 }),
+    ),
+  },
   'a layer used twice': {
     input: [samples, 4],
     model: Sequential(shared, Tanh(), shared, Linear(4, 3, { seed: 2 })),
@@ -104,51 +122,64 @@ const nets: Readonly<Record<string, { readonly input: readonly number[]; readonl
 
 const weights = numbers([samples], 'weights')
 
-/** All that a contribution offers, next to the same from P. */
-const both: Extension<ParameterMap<Record<string, readonly [Tensor, Tensor]>>> = defineExtension({
-  name: 'both',
-  flow: gradientFlow,
-  parameter: ({
-    contribution,
-    parameter,
-  }: {
-    contribution: Contribution
-    parameter: { shape: readonly number[] }
-  }) => {
-    const all = contribution.materialize()
-    const flat = reshape(all, [samples, -1])
-    const vector = numbers(parameter.shape, 'vector')
-    const total = sum(all, [0])
-    const mean = all.mean([0], { keep: true })
-    const column = reshape(weights, [samples, ...parameter.shape.map(() => 1)])
-    return {
-      sum: [contribution.sum(), total],
-      weightedSum: [contribution.weightedSum(weights), sum(all.mul(column), [0])],
-      squaredNorm: [contribution.squaredNorm(), sum(flat.square(), [1])],
-      sumOfSquares: [contribution.sumOfSquares(), sum(all.square(), [0])],
-      centredSumOfSquares: [contribution.centredSumOfSquares(), sum(all.sub(mean).square(), [0])],
-      gram: [contribution.gram(), matmul(flat, transposeLast(flat))],
-      dot: [contribution.dot(vector), sum(all.mul(vector), all.shape.map((_, i) => i).slice(1))],
-    } as const
-  },
-})
+/** All that a contribution offers, next to the same from P; or only what is asked for. */
+function both(
+  ...only: readonly string[]
+): Extension<ParameterMap<Record<string, readonly [Tensor, Tensor]>>> {
+  return defineExtension({
+    name: 'both',
+    options: { only },
+    flow: gradientFlow,
+    parameter: ({
+      contribution,
+      parameter,
+    }: {
+      contribution: Contribution
+      parameter: { shape: readonly number[] }
+    }) => {
+      const all = contribution.materialize()
+      const flat = reshape(all, [samples, -1])
+      const vector = numbers(parameter.shape, 'vector')
+      const total = sum(all, [0])
+      const mean = all.mean([0], { keep: true })
+      const column = reshape(weights, [samples, ...parameter.shape.map(() => 1)])
+      const methods: Readonly<Record<string, readonly [Tensor, Tensor]>> = {
+        sum: [contribution.sum(), total],
+        weightedSum: [contribution.weightedSum(weights), sum(all.mul(column), [0])],
+        squaredNorm: [contribution.squaredNorm(), sum(flat.square(), [1])],
+        sumOfSquares: [contribution.sumOfSquares(), sum(all.square(), [0])],
+        centredSumOfSquares: [contribution.centredSumOfSquares(), sum(all.sub(mean).square(), [0])],
+        gram: [contribution.gram(), matmul(flat, transposeLast(flat))],
+        dot: [contribution.dot(vector), sum(all.mul(vector), all.shape.map((_, i) => i).slice(1))],
+      }
+      const wanted = Object.entries(methods).filter(([name]) => only.length === 0 || only.includes(name))
+      return Object.fromEntries(wanted)
+    },
+  })
+}
 
 describe.each(Object.entries(nets))('%s', (_name, { input, model }) => {
-  it('says the same by every method as its per-sample gradients', async () => {
-    const loss = crossEntropy(model(numbers(input, 'input')), labels)
-    const { result } = await evaluate(backward(loss, { result: both }), { engine: referenceEngine() })
-    expect(result.size).toBeGreaterThan(0)
-    for (const [parameter, methods] of result) {
-      for (const [method, [found, expected]] of Object.entries(methods)) {
-        expect(found.shape, `${method} of ${parameter.name}`).toEqual(expected.shape)
-        const scale = Math.max(...expected.data.map(Math.abs))
-        expect(scale, `${method} of ${parameter.name}`).toBeGreaterThan(0)
-        found.data.forEach((value, i) => {
-          expect(Math.abs(value - expected.data[i]!), `${method} of ${parameter.name}`).toBeLessThan(
-            1e-12 * scale + 1e-15,
-          )
-        })
+  // What else is asked for decides how each is computed.
+  it.each([[[]], [['dot']], [['squaredNorm']], [['dot', 'squaredNorm']]])(
+    'says the same as its per-sample gradients by %j (all if none)',
+    async (only: readonly string[]) => {
+      const loss = crossEntropy(model(numbers(input, 'input')), labels)
+      const { result } = await evaluate(backward(loss, { result: both(...only) }), {
+        engine: referenceEngine(),
+      })
+      expect(result.size).toBeGreaterThan(0)
+      for (const [parameter, methods] of result) {
+        for (const [method, [found, expected]] of Object.entries(methods)) {
+          expect(found.shape, `${method} of ${parameter.name}`).toEqual(expected.shape)
+          const scale = Math.max(...expected.data.map(Math.abs))
+          expect(scale, `${method} of ${parameter.name}`).toBeGreaterThan(0)
+          found.data.forEach((value, i) => {
+            expect(Math.abs(value - expected.data[i]!), `${method} of ${parameter.name}`).toBeLessThan(
+              1e-12 * scale + 1e-15,
+            )
+          })
+        }
       }
-    }
-  })
+    },
+  )
 })

@@ -33,7 +33,7 @@ describe('bins', () => {
         (value, count) => {
           const bins = { count, range: [-2, 2] as const }
           const edges = edgesOf(bins)
-          const bin = binOf(value, bins)
+          const bin = binOf(value, count, -2, 2)
           const inside = Math.min(2, Math.max(-2, value))
           expect(edges[bin]!).toBeLessThanOrEqual(inside + 1e-12)
           expect(edges[bin + 1]!).toBeGreaterThanOrEqual(inside - 1e-12)

@@ -49,7 +49,11 @@ function dropBroadcasts(node: AnyTensor): AnyTensor {
 
 function neutral(node: AnyTensor): AnyTensor {
   const { name } = node.op
-  if (name === 'neg' && node.inputs[0]!.op.name === 'neg') return node.inputs[0]!.inputs[0]!
+  const [operand] = node.inputs
+  if (name === 'neg' && operand!.op.name === 'neg') return operand!.inputs[0]!
+  if (name === 'neg' && operand!.op.name === 'sub')
+    return withInputs(operand!, [...operand!.inputs].reverse())
+  if (name === 'square' && operand!.op.name === 'neg') return withInputs(node, operand!.inputs)
   if (node.inputs.length !== 2) return node
   const [a, b] = node.inputs as [AnyTensor, AnyTensor]
   if (name === 'mul' || name === 'div') {

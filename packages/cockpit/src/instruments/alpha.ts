@@ -1,6 +1,6 @@
 /** @file Where steps end on the parabola along them: too short, right, or too long. */
 import { buffer, type Contribution, type ParameterMap } from '@beyondgrad/autograd'
-import { mul, neg, type Tensor } from '@beyondgrad/tensor'
+import { neg, type Tensor } from '@beyondgrad/tensor'
 import { absent, defineInstrument, type Instrument } from '../instrument.ts'
 import { momentsOf, normalizedStepLength, type StepEnd } from './alpha-fit.ts'
 import { type InstrumentOptions, scheduled } from './options.ts'
@@ -17,20 +17,23 @@ export function Alpha(options: InstrumentOptions = {}): Instrument {
     name: 'Alpha',
     ...scheduled(options),
     state: (parameters) => ({
-      direction: parameters.map(({ name, shape }) => kept(name, shape)),
+      // From the end of the step back to its beginning: what plain descent takes away.
+      back: parameters.map(({ name, shape }) => kept(name, shape)),
       // Step, length, loss, its variance, slope, its variance.
       start: buffer('start', { shape: [6], dtype: 'float32', data: Float32Array.of(-1, 0, 0, 0, 0, 0) }),
     }),
     extensions: { contributions: Contributions(), losses: SampleLosses() },
     measure: ({ results, change, learningRate, state, updates }) => ({
       losses: results.losses,
-      slopes: slopesAlong(results.contributions, change, learningRate),
-      square: added(change.map(squaredNormOf)),
-      direction: updates([...change].map(([parameter, x]) => [state.direction.get(parameter), x] as const)),
+      ...productsAlong(results.contributions, change, learningRate),
+      squares: change.map(squaredNormOf),
+      back: updates([...change].map(([parameter, x]) => [state.back.get(parameter), neg(x)] as const)),
     }),
-    log: ({ measured, step, state }) => {
-      const length = Math.sqrt(measured.square.data[0]!)
-      const end = endOf(measured.losses.data, measured.slopes.data, length)
+    log: ({ measured, step, state, batchSize, learningRate }) => {
+      const length = Math.sqrt([...measured.squares].reduce((sum, [, { data }]) => sum + data[0]!, 0))
+      // The products carry the scale of a mean.
+      const factor = measured.along === 'gradient' ? -learningRate * batchSize : batchSize
+      const end = endOf(measured.losses.data, measured.products.data, factor, length)
       const { loss, lossVariance, slope, slopeVariance } = end
       const numbers = Float64Array.of(step, length, loss, lossVariance, slope, slopeVariance)
       setBuffer(state.start, numbers)
@@ -40,9 +43,8 @@ export function Alpha(options: InstrumentOptions = {}): Instrument {
       extensions: { contributions: Contributions(), losses: SampleLosses() },
       measure: ({ results, state }) => ({
         losses: results.losses,
-        slopes: slopesAlong(
-          results.contributions,
-          results.contributions.map((_, parameter) => state.direction.get(parameter).value as Tensor),
+        products: added(
+          results.contributions.map((each, parameter) => each.dot(state.back.get(parameter).value as Tensor)),
         ),
       }),
       log: ({ measured, step, batchSize, state }) => {
@@ -56,7 +58,7 @@ export function Alpha(options: InstrumentOptions = {}): Instrument {
         if (Number.isNaN(loss)) return NaN
         if (batchSize === 1) return absent('the batch after the step has 1 sample, and no variance')
         if (Number.isNaN(lossVariance)) return absent('the batch has 1 sample, and no variance')
-        const end = endOf(measured.losses.data, measured.slopes.data, length)
+        const end = endOf(measured.losses.data, measured.products.data, -batchSize, length)
         const alpha = normalizedStepLength({ loss, lossVariance, slope, slopeVariance }, end, length)
         return alpha ?? absent('no single parabola fits both ends of the step')
       },
@@ -65,41 +67,43 @@ export function Alpha(options: InstrumentOptions = {}): Instrument {
 }
 
 /**
- * ⟨gₙ, direction⟩ for every sample, without the scale of a mean: [N].
+ * ⟨gₙ, d⟩ for every sample, [N], d being the step; or, where the step is −rate ḡ, ⟨gₙ, ḡ⟩, which the gradient tests want, too.
  *
  * @param rate that of the step, by which plain descent multiplies the gradient
  */
-function slopesAlong(
+function productsAlong(
   contributions: ParameterMap<Contribution>,
-  direction: ParameterMap<Tensor>,
-  rate?: Tensor,
-): Tensor {
-  return added(
-    contributions.map((contribution, parameter) => {
-      const along = direction.get(parameter)
-      const slope = descentOf(along, rate)
-      // The gradient tests want the products with the gradient, too.
-      const products =
-        slope === undefined ? contribution.dot(along) : neg(mul(contribution.dot(slope), rate!))
-      return products.mul(contribution.samples)
-    }),
+  step: ParameterMap<Tensor>,
+  rate: Tensor,
+): { readonly products: Tensor; readonly along: 'step' | 'gradient' } {
+  const slopes = new Map([...step].map(([parameter, x]) => [parameter, descentOf(x, rate)]))
+  const isDescent = [...slopes.values()].every((slope) => slope !== undefined)
+  const products = contributions.map((each, parameter) =>
+    each.dot(isDescent ? slopes.get(parameter)! : step.get(parameter)),
   )
+  return { products: added(products), along: isDescent ? 'gradient' : 'step' }
 }
 
 /** g where the direction is −rate g; undefined for every other. */
-function descentOf(direction: Tensor, rate: Tensor | undefined): Tensor | undefined {
+function descentOf(direction: Tensor, rate: Tensor): Tensor | undefined {
   const [step] = direction.inputs
-  if (rate === undefined || direction.op.name !== 'neg' || step?.op.name !== 'mul') return undefined
+  if (direction.op.name !== 'neg' || step?.op.name !== 'mul') return undefined
   const [slope, factor] = step.inputs as readonly [Tensor, Tensor]
   return factor === rate ? slope : undefined
 }
 
-function endOf(losses: ArrayLike<number>, slopes: ArrayLike<number>, length: number): StepEnd {
-  const [loss, slope] = [momentsOf(losses), momentsOf(slopes)]
+/** @param factor what makes the products slopes along a step of this length */
+function endOf(
+  losses: ArrayLike<number>,
+  products: ArrayLike<number>,
+  factor: number,
+  length: number,
+): StepEnd {
+  const [loss, product] = [momentsOf(losses), momentsOf(products)]
   return {
     loss: loss.mean,
     lossVariance: loss.variance,
-    slope: slope.mean / length,
-    slopeVariance: slope.variance / length ** 2,
+    slope: (product.mean * factor) / length,
+    slopeVariance: product.variance * (factor / length) ** 2,
   }
 }

@@ -9,7 +9,7 @@ import type { Contribution, ParameterMap } from '@beyondgrad/autograd'
 import type { NDArray, Tensor } from '@beyondgrad/tensor'
 import { type Absent, absent, defineInstrument, type Instrument } from '../instrument.ts'
 import { type InstrumentOptions, scheduled } from './options.ts'
-import { added, Contributions, gradientSquare } from './samples.ts'
+import { added, Contributions, squaredNormOf } from './samples.ts'
 
 /** What the tests are made of: ‖ḡ‖², and for every sample ‖gₙ‖² and ⟨gₙ, ḡ⟩. */
 interface Spread {
@@ -44,7 +44,8 @@ function gradientTest(name: string, options: InstrumentOptions, of: (spread: Spr
     measure: ({ results }) => spreadOf(results.contributions),
     log: ({ measured, batchSize: samples }) => {
       if (samples === 1) return absent('batch size 1')
-      const spread = hostSpread(measured.norms, measured.along, measured.square.data[0]!)
+      const square = [...measured.squares].reduce((sum, [, { data }]) => sum + data[0]!, 0)
+      const spread = hostSpread(measured.norms, measured.along, square)
       if ('absent' in spread) return spread
       // Rounding may leave less than nothing where all samples are equal.
       return Math.sqrt(clamped(of(spread)) / (samples * (samples - 1)))
@@ -54,13 +55,15 @@ function gradientTest(name: string, options: InstrumentOptions, of: (spread: Spr
 
 const clamped = (x: number): number => (x < 0 ? 0 : x)
 
-function spreadOf(
-  contributions: ParameterMap<Contribution>,
-): Readonly<Record<'norms' | 'along' | 'square', Tensor>> {
+function spreadOf(contributions: ParameterMap<Contribution>): {
+  readonly norms: Tensor
+  readonly along: Tensor
+  readonly squares: ParameterMap<Tensor>
+} {
   return {
     norms: added(contributions.map((each) => each.squaredNorm())),
     along: added(contributions.map((each) => each.dot(each.sum()))),
-    square: gradientSquare(contributions),
+    squares: contributions.map((each) => squaredNormOf(each.sum())),
   }
 }
 

@@ -53,7 +53,3 @@ export const added = (of: Iterable<readonly [unknown, Tensor]>): Tensor =>
 
 /** Σ of the squares of all entries, a scalar. */
 export const squaredNormOf = (x: Tensor): Tensor => x.square().sum()
-
-/** ‖ḡ‖² over all parameters. */
-export const gradientSquare = (of: ParameterMap<Contribution>): Tensor =>
-  added(of.map((contribution) => squaredNormOf(contribution.sum())))
