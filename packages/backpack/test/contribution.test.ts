@@ -128,7 +128,7 @@ function both(
 ): Extension<ParameterMap<Record<string, readonly [Tensor, Tensor]>>> {
   return defineExtension({
     name: 'both',
-    options: { only },
+    options: { only: only.join() },
     flow: gradientFlow,
     parameter: ({
       contribution,
