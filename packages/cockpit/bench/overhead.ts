@@ -70,6 +70,9 @@ const problems = {
 
 type Problem = keyof typeof problems
 
+/** Those of which a step takes less than a millisecond. */
+const shortSteps = { logreg: true, mlp: true }
+
 function halvingPool(): ReturnType<typeof MaxPool2d> {
   return MaxPool2d(3, {
     stride: 2,
@@ -80,8 +83,18 @@ function halvingPool(): ReturnType<typeof MaxPool2d> {
   })
 }
 
-/** Milliseconds of CPU time of a step: the median of `steps` after warming up, means of ten where every tenth is tracked. */
-async function timeOf(problem: Problem, options: CockpitOptions | undefined): Promise<number> {
+/** A training, tracked or not, of which some steps can be run. */
+interface Training {
+  /** Milliseconds of CPU time of a step, a mean over some. */
+  steps(): Promise<number>
+  end(): Promise<void>
+}
+
+async function trainingOf(
+  problem: Problem,
+  options: CockpitOptions | undefined,
+  together: number,
+): Promise<Training> {
   const { input, model: make } = problems[problem]
   const model = make()
   const data = new Float32Array(samples * input.reduce((a, b) => a * b, 1))
@@ -101,22 +114,45 @@ async function timeOf(problem: Problem, options: CockpitOptions | undefined): Pr
     engine,
     ...(cockpit && { observers: [cockpit] }),
   })
-  const together = options?.every === undefined ? 1 : 10
-  for (let i = 0; i < 2 * together + 2; i++) await train({ inputs, targets })
-  const times: number[] = []
-  const until = performance.now() + 1500
-  while (times.length < 5 || (performance.now() < until && times.length < 200)) {
+  const steps = async (): Promise<number> => {
     const before = process.cpuUsage()
     for (let i = 0; i < together; i++) await train({ inputs, targets })
     const { user, system } = process.cpuUsage(before)
-    times.push((user + system) / 1000 / together)
-    if (times.length >= 3 && performance.now() > until + 6000) break
+    return (user + system) / 1000 / together
   }
-  await cockpit?.close()
-  rmSync(folder, { recursive: true })
-  await releaseExecutables(engine)
-  times.sort((a, b) => a - b)
-  return times[Math.floor(times.length / 2)]!
+  const warm = performance.now() + 300
+  for (let i = 0; i < 2 + 2 / together || performance.now() < warm; i++) await steps()
+  return {
+    steps,
+    end: async () => {
+      await cockpit?.close()
+      rmSync(folder, { recursive: true })
+      await releaseExecutables(engine)
+    },
+  }
+}
+
+const median = (of: readonly number[]): number => [...of].sort((a, b) => a - b)[Math.floor(of.length / 2)]!
+
+/** Medians of a tracked training and of a plain one that takes turns with it, so that what else the machine does meets both. */
+async function timesOf(
+  problem: Problem,
+  options: CockpitOptions,
+): Promise<{ plain: number; tracked: number }> {
+  // So many that caches are those of a training, and a multiple of what every tenth needs.
+  const together = problem in shortSteps ? 20 : options.every === undefined ? 1 : 10
+  const plain = await trainingOf(problem, undefined, together)
+  const tracked = await trainingOf(problem, options, together)
+  const times: { readonly plain: number[]; readonly tracked: number[] } = { plain: [], tracked: [] }
+  const begin = performance.now()
+  const elapsed = (): number => performance.now() - begin
+  while (elapsed() < 2000 || (times.plain.length < 5 && elapsed() < 20_000)) {
+    times.plain.push(await plain.steps())
+    times.tracked.push(await tracked.steps())
+  }
+  await plain.end()
+  await tracked.end()
+  return { plain: median(times.plain), tracked: median(times.tracked) }
 }
 
 const configurations: Readonly<Record<string, readonly Instrument[]>> = {
@@ -129,15 +165,11 @@ const configurations: Readonly<Record<string, readonly Instrument[]>> = {
 const chosen = process.argv.slice(2).filter((word): word is Problem => word in problems)
 const alone = !process.argv.includes('--configurations')
 for (const problem of chosen.length > 0 ? chosen : (Object.keys(problems) as Problem[])) {
-  const plain = await timeOf(problem, undefined)
-  console.log(
-    `${problem}: plain training ${plain.toFixed(3)} ms a step, ${samples} samples, one thread, CPU time`,
-  )
+  console.log(`${problem}, ${samples} samples, one thread, CPU time of a step: plain, tracked, ratio`)
   const row = async (name: string, options: CockpitOptions): Promise<void> => {
-    const time = await timeOf(problem, options)
-    console.log(
-      `  ${name.padEnd(30)} ${time.toFixed(3).padStart(9)} ms  ${(time / plain).toFixed(2).padStart(6)}`,
-    )
+    const { plain, tracked } = await timesOf(problem, options)
+    const [a, b] = [plain, tracked].map((time) => `${time.toFixed(3).padStart(9)} ms`)
+    console.log(`  ${name.padEnd(26)} ${a} ${b} ${(tracked / plain).toFixed(2).padStart(6)}`)
   }
   for (const [name, instruments] of Object.entries(configurations)) {
     await row(name, { instruments })
