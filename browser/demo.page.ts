@@ -37,6 +37,13 @@ it('trains from a folder of any static server, with files of its own only, and s
     expect(Number(await demo.figure('loss'))).toBeLessThan(1.2)
     // Chance is a tenth.
     expect(parseFloat(await demo.figure('accuracy'))).toBeGreaterThan(70)
+    const instruments = demo.page.locator('.plots figure')
+    await expect
+      .poll(() => instruments.filter({ hasText: 'Gradient norm' }).locator('circle').count())
+      .toBeGreaterThan(9)
+    expect(await instruments.allInnerTexts().then((texts) => texts.join())).toMatch(
+      /Step length.*Loss and accuracy/s,
+    )
     const severe = (await demo.findings()).filter(({ severity }) => severity !== 'note')
     expect(severe).toEqual([])
     expect(demo.complaints).toEqual([])
@@ -76,6 +83,19 @@ it('takes another learning rate at once, and restarts for another batch size', (
     await demo.train()
     expect(await demo.figure('steps')).toBe('30')
     expect((await savedLog(demo))[0]).toMatchObject({ kind: 'header', batchSize: 32, learningRate: 0.02 })
+  }))
+
+it('shows a run beside the one before it', () =>
+  withPage('?steps=40&pace=1000&every=4', async (demo) => {
+    const { page } = demo
+    await demo.train()
+    await page.click('input[name=raw]')
+    expect(await page.innerText('button.main')).toBe('Restart')
+    await demo.train()
+    await page.waitForSelector('.plots .runs')
+    expect(await page.innerText('.plots .runs')).toMatch(/this run\s+● the run before/)
+    expect(new URL(page.url()).search).toBe('?every=4&steps=40&pace=1000&sabotage=raw')
+    expect(demo.complaints).toEqual([])
   }))
 
 it('goes step by step, and begins anew', () =>

@@ -17,6 +17,8 @@ export class App implements Actions {
   #session: Session
   #recording = new Recording()
   readonly #changed: () => void
+  /** How many lines there were when the log was read last. */
+  #looked = 0
   /** Whether it has been told to run and does not yet. */
   #isWanted = false
 
@@ -54,6 +56,7 @@ export class App implements Actions {
     const before = run !== undefined && run.steps.length >= comparable ? { run, settings: opened } : previous
     this.#state = { ...fresh(settings), previous: before }
     this.#recording = new Recording()
+    this.#looked = 0
     this.#session = this.#open()
     this.#changed()
   }
@@ -67,10 +70,6 @@ export class App implements Actions {
 
   saveLog(): void {
     download('run.jsonl', 'application/jsonl', this.#recording.text)
-  }
-
-  saveReport(): void {
-    // Until there is one.
   }
 
   /** Frees the worker. */
@@ -90,11 +89,9 @@ export class App implements Actions {
   /** Reads the log again. */
   look(): void {
     const { run } = this.#recording
-    if (
-      run.steps.length === this.#state.run?.steps.length &&
-      run.notes.length === this.#state.run.notes.length
-    )
-      return
+    const length = run.steps.length + run.notes.length
+    if (length === this.#looked) return
+    this.#looked = length
     const findings = diagnose(run)
     this.#state = { ...this.#state, run, findings }
     const places = [...new Set(findings.flatMap(({ samples = [] }) => samples))].slice(0, namedMost)
@@ -132,7 +129,12 @@ export class App implements Actions {
         if (this.#isWanted) return
         return this.#update({ phase: report.why })
       case 'progress':
-        return this.#update({ progress: report })
+        return this.#update({
+          progress: {
+            ...report,
+            stepsPerSecond: report.stepsPerSecond ?? this.#state.progress?.stepsPerSecond,
+          },
+        })
       case 'accuracy':
         return this.#update({ accuracy: report })
       case 'batch':

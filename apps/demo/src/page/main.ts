@@ -2,13 +2,14 @@
 import { render } from 'lit-html'
 import { settingsFrom } from '../settings.ts'
 import { App } from './app.ts'
+import { Plots } from './plots.ts'
 import { view } from './view.ts'
 
 /** Milliseconds between two drawings of the plots. */
 const plotEvery = 400
 
 const place = document.getElementById('page')!
-const plots = document.createElement('div')
+const plots = new Plots()
 let isDue = false
 let plotted = 0
 
@@ -29,7 +30,8 @@ function draw(): void {
       app.fail(error)
     }
   }
-  render(view(app.state, app, plots), place)
+  render(view(app.state, app, plots.place), place)
+  plots.show(app.state)
 }
 
 draw()

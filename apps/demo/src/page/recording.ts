@@ -1,15 +1,18 @@
 /** @file What a run has logged so far: as text to be saved, and as a run to be looked at. */
-import { parseRun, type Run } from '@beyondgrad/cockpit'
+import { type Run, RunReader } from '@beyondgrad/cockpit'
 
 export class Recording {
+  readonly #reader = new RunReader()
   readonly #pieces: string[] = []
 
   push(text: string): void {
     this.#pieces.push(text)
+    this.#reader.push(text)
   }
 
+  /** Its lists go on growing. */
   get run(): Run {
-    return parseRun(this.#pieces.join(''))
+    return this.#reader.run
   }
 
   /** The text of run.jsonl. */

@@ -33,5 +33,4 @@ export interface Actions {
   reset(): void
   change(settings: Partial<Settings>): void
   saveLog(): void
-  saveReport(): void
 }

@@ -1,5 +1,5 @@
 /** @file The whole page as a template. The plots are drawn by the cockpit itself, into a place that stays. */
-import { html, nothing, type TemplateResult } from 'lit-html'
+import { html, type TemplateResult } from 'lit-html'
 import { controls } from './controls.ts'
 import { digitRow } from './digits.ts'
 import { figures } from './figures.ts'
@@ -21,27 +21,19 @@ export function view(state: PageState, actions: Actions, plots: HTMLElement): Te
       <div class="results">
         ${figures(state)} ${findings(state)}
         ${digitRow('Digits that it names', state.named, 'As the diagnosis suspects them: label → what the network takes it for.')}
-        ${plotsOf(state, plots)}
-        ${digitRow('From the last batch', state.batch, 'Label → what the network takes it for. Those whose label sabotage made wrong are marked.')}
+        ${digitRow(
+          state.progress === undefined ? 'Some of the digits' : 'From the last batch',
+          state.batch,
+          'Label → what the network takes it for. Those whose label sabotage made wrong are marked.',
+        )}
+        <section class="plots" aria-label="Instruments">${plots}</section>
         <p class="buttons">
-          <button type="button" ?disabled=${!hasSteps(state)} @click=${() => actions.saveReport()}>
-            Save report
-          </button>
           <button type="button" ?disabled=${!hasSteps(state)} @click=${() => actions.saveLog()}>
             Save run.jsonl
           </button>
         </p>
       </div>
     </main>
-  `
-}
-
-function plotsOf(state: PageState, plots: HTMLElement): TemplateResult {
-  return html`
-    <section class="plots" aria-label="Instruments">
-      ${state.previous === undefined ? nothing : html`<p class="note">Beside it, paler: the run before.</p>`}
-      ${plots}
-    </section>
   `
 }
 

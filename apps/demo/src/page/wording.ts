@@ -30,7 +30,7 @@ export const sabotageNames: Readonly<Record<Sabotage, { readonly name: string; r
   rate: { name: 'Huge learning rate', what: '50 times as large; taken at once' },
   raw: { name: 'Raw pixels', what: '0 to 255 instead of 0 to 1' },
   labels: { name: 'Wrong labels', what: '20 % of the training digits' },
-  sigmoid: { name: 'Sigmoids', what: 'instead of ReLUs' },
+  sigmoid: { name: 'Six layers of sigmoids', what: 'instead of two of ReLUs' },
   zeros: { name: 'Zero weights', what: 'at the beginning' },
 }
 

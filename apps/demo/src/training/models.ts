@@ -19,16 +19,18 @@ export function modelOf({ model, sabotage, seed }: Pick<Settings, 'model' | 'sab
   let layers = 0
   const own = (): { readonly seed: number } => ({ seed: 100 * seed + layers++ })
   const activation = (): ReturnType<typeof ReLU> => (sabotage.has('sigmoid') ? Sigmoid() : ReLU())
+  const dense = (inputs: number, hidden: readonly number[]): Module[] => {
+    const sizes = [inputs, ...hidden]
+    return [
+      ...hidden.flatMap((size, i) => [Linear(sizes[i]!, size, own()), activation()]),
+      Linear(sizes.at(-1)!, 10, own()),
+    ]
+  }
+  // Gradients vanish where many of these are behind each other.
+  const deep = sabotage.has('sigmoid') ? Array<number>(4).fill(32) : []
   const network =
     model === 'mlp'
-      ? Sequential(
-          Flatten(),
-          Linear(784, 64, own()),
-          activation(),
-          Linear(64, 32, own()),
-          activation(),
-          Linear(32, 10, own()),
-        )
+      ? Sequential(Flatten(), ...dense(784, [64, 32, ...deep]))
       : Sequential(
           Conv2d(1, 8, 5, own()),
           activation(),
@@ -37,7 +39,7 @@ export function modelOf({ model, sabotage, seed }: Pick<Settings, 'model' | 'sab
           activation(),
           MaxPool2d(2),
           Flatten(),
-          Linear(256, 10, own()),
+          ...dense(256, deep),
         )
   if (sabotage.has('zeros')) for (const [{ cell }] of network.parameters) cell.data.fill(0 as never)
   return network

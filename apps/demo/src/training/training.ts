@@ -126,7 +126,12 @@ export class Training {
     const { value } = (await this.#order.next()) as { value: { inputs: Tensor<'int32'> } }
     const places = Int32Array.from((await value.inputs.read()).data)
     const { inputs, targets } = this.#data.train
-    const batch = { inputs: tensor(rows(inputs, places)), targets: tensor(rows(targets, places)) }
+    // By its indices the cockpit can name samples.
+    const batch = {
+      inputs: tensor(rows(inputs, places)),
+      targets: tensor(rows(targets, places)),
+      indices: places,
+    }
     const watched = {
       due: this.#steps % this.#every === 0,
       after: this.#steps > 0 && (this.#steps - 1) % this.#every === 0,
