@@ -67,7 +67,7 @@ it('takes another learning rate at once, and restarts for another batch size', (
     await page.fill('#learning-rate', '0.02')
     await page.press('#learning-rate', 'Tab')
     expect(await page.evaluate(() => location.search)).toContain('lr=0.02')
-    expect(await page.innerText('button.main')).toBe('Go on')
+    await expect.poll(() => page.innerText('button.main')).toBe('Go on')
     await demo.train()
     const log = await savedLog(demo)
     const rates = new Map(
@@ -79,7 +79,7 @@ it('takes another learning rate at once, and restarts for another batch size', (
 
     await page.fill('#batchSize', '32')
     await page.press('#batchSize', 'Tab')
-    expect(await page.innerText('button.main')).toBe('Restart')
+    await expect.poll(() => page.innerText('button.main')).toBe('Restart')
     await demo.train()
     expect(await demo.figure('steps')).toBe('30')
     expect((await savedLog(demo))[0]).toMatchObject({ kind: 'header', batchSize: 32, learningRate: 0.02 })
@@ -90,7 +90,7 @@ it('shows a run beside the one before it', () =>
     const { page } = demo
     await demo.train()
     await page.click('input[name=raw]')
-    expect(await page.innerText('button.main')).toBe('Restart')
+    await expect.poll(() => page.innerText('button.main')).toBe('Restart')
     await demo.train()
     await page.waitForSelector('.plots .runs')
     expect(await page.innerText('.plots .runs')).toMatch(/this run\s+● the run before/)
@@ -102,7 +102,7 @@ it('goes step by step, and begins anew', () =>
   withPage('', async (demo) => {
     const { page } = demo
     for (const steps of ['1', '2']) {
-      await page.click('text=Step >> nth=0')
+      await page.click('button:text-is("Step")')
       await page.waitForFunction(
         (wanted) => document.querySelector<HTMLElement>('main')?.dataset.steps === wanted,
         steps,
