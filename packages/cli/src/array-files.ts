@@ -10,6 +10,7 @@ import {
 } from '@beyondgrad/io'
 import { DataError, type DType, formatShape, isFloat, type NDArray } from '@beyondgrad/tensor'
 import { readFile, writeFile } from 'node:fs/promises'
+import type { Terminal } from './terminal.ts'
 import { UsageError } from './usage-error.ts'
 
 /** `FILE` or `FILE:KEY`, told apart by the file's extension. */
@@ -143,12 +144,27 @@ export function outFormat(file: string): OutFormat {
   return extension as OutFormat
 }
 
-/** Writes a document as JSON, or its arrays by name. */
-export async function writeOut(
-  file: string,
-  document: () => unknown,
-  arrays: () => NamedArrays,
+/** What a command found, in the forms in which it can be handed over. */
+export interface Found {
+  readonly document: () => unknown
+  readonly arrays: () => NamedArrays
+  /** For people. */
+  readonly text: () => string
+}
+
+/** Writes the file that `--out` names, if any, and prints what was found: for people, or as JSON. */
+export async function deliver(
+  found: Found,
+  { out, json }: { readonly out?: string; readonly json?: boolean },
+  terminal: Terminal,
 ): Promise<void> {
+  if (out !== undefined) await writeOut(out, found)
+  terminal.progress('')
+  terminal.print(json ? JSON.stringify(found.document()) : found.text())
+}
+
+/** Writes a document as JSON, or its arrays by name. */
+async function writeOut(file: string, { document, arrays }: Found): Promise<void> {
   switch (outFormat(file)) {
     case 'json':
       return writeText(file, `${JSON.stringify(document())}\n`)

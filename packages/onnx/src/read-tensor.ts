@@ -89,36 +89,9 @@ const encodings: ReadonlyMap<number, Encoding> = /* @__PURE__ */ new Map<number,
   [Type.UINT16, narrow(2, (bytes) => arrayOver(Uint16Array, bytes))],
   [Type.INT8, narrow(1, (bytes) => arrayOver(Int8Array, bytes))],
   [Type.UINT8, narrow(1, (bytes) => bytes)],
-  [
-    Type.INT64,
-    {
-      dtype: 'int64',
-      width: 8,
-      raw: (bytes) => arrayOver(BigInt64Array, bytes),
-      field: 'int64Data',
-      typed: (list) => BigInt64Array.from(list as ArrayLike<bigint>),
-    },
-  ],
-  [
-    Type.UINT32,
-    {
-      dtype: 'int64',
-      width: 4,
-      raw: (bytes) => BigInt64Array.from(arrayOver(Uint32Array, bytes), BigInt),
-      field: 'uint64Data',
-      typed: (list) => BigInt64Array.from(list as ArrayLike<bigint>),
-    },
-  ],
-  [
-    Type.UINT64,
-    {
-      dtype: 'int64',
-      width: 8,
-      raw: (bytes) => arrayOver(BigInt64Array, bytes),
-      field: 'uint64Data',
-      typed: (list) => BigInt64Array.from(list as ArrayLike<bigint>),
-    },
-  ],
+  [Type.INT64, wide(8, 'int64Data', (bytes) => arrayOver(BigInt64Array, bytes))],
+  [Type.UINT32, wide(4, 'uint64Data', (bytes) => BigInt64Array.from(arrayOver(Uint32Array, bytes), BigInt))],
+  [Type.UINT64, wide(8, 'uint64Data', (bytes) => arrayOver(BigInt64Array, bytes))],
   [
     Type.BOOL,
     {
@@ -140,6 +113,21 @@ function narrow(width: number, view: (bytes: Uint8Array) => ArrayLike<number>): 
     raw: (bytes) => Int32Array.from(view(bytes)),
     field: 'int32Data',
     typed: int32s,
+  }
+}
+
+/** Integers of 32 unsigned or of 64 bits. */
+function wide(
+  width: number,
+  field: 'int64Data' | 'uint64Data',
+  raw: (bytes: Uint8Array) => BigInt64Array<ArrayBuffer>,
+): Encoding {
+  return {
+    dtype: 'int64',
+    width,
+    raw,
+    field,
+    typed: (list) => BigInt64Array.from(list as ArrayLike<bigint>),
   }
 }
 

@@ -2,7 +2,7 @@
 import { backward, type Reduction } from '@beyondgrad/autograd'
 import { Normalizer } from '@beyondgrad/backpack'
 import { evaluate, type NDArray, tensor } from '@beyondgrad/tensor'
-import { outFormat, readArray, writeOut } from '../array-files.ts'
+import { deliver, outFormat, readArray } from '../array-files.ts'
 import { chooseEngine, type EngineName } from '../engine-choice.ts'
 import { readInputs } from '../model-inputs.ts'
 import { modelForLoss, openModel, outputOf } from '../model-file.ts'
@@ -57,13 +57,10 @@ export async function quantities(
     quantities: found.results,
     unsupported,
   }
-  if (options.out !== undefined) {
-    await writeOut(
-      options.out,
-      () => documentOf(all),
-      () => arraysOf(all),
-    )
+  const forms = {
+    document: () => documentOf(all),
+    arrays: () => arraysOf(all),
+    text: () => render(all),
   }
-  terminal.progress('')
-  terminal.print(options.json ? JSON.stringify(documentOf(all)) : render(all))
+  await deliver(forms, options, terminal)
 }

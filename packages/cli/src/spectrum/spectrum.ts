@@ -2,7 +2,7 @@
 import type { Reduction } from '@beyondgrad/autograd'
 import { type NDArray, tensor } from '@beyondgrad/tensor'
 import { ggnEigenpairs, ggnSpectrum, type SpectrumProgress } from '@beyondgrad/vivit'
-import { outFormat, readArray, writeOut } from '../array-files.ts'
+import { deliver, outFormat, readArray } from '../array-files.ts'
 import { chooseEngine, type EngineName } from '../engine-choice.ts'
 import { modelForLoss, openModel, outputOf } from '../model-file.ts'
 import { readInputs } from '../model-inputs.ts'
@@ -54,15 +54,12 @@ export async function spectrum(
     top === undefined
       ? { ...(await ggnSpectrum(value, common)), engine: engineName }
       : { ...largest(await ggnEigenpairs(value, { ...common, criterion: { top } })), engine: engineName }
-  if (options.out !== undefined) {
-    await writeOut(
-      options.out,
-      () => documentOf(results),
-      () => arraysOf(results),
-    )
+  const forms = {
+    document: () => documentOf(results),
+    arrays: () => arraysOf(results),
+    text: () => render(results),
   }
-  terminal.progress('')
-  terminal.print(options.json ? JSON.stringify(documentOf(results)) : render(results))
+  await deliver(forms, options, terminal)
 }
 
 /** Of the groups only what was asked for, whichever way it was found. */

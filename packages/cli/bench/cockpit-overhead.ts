@@ -4,84 +4,30 @@
  *
  * CPU time of the process on one thread, so that what else runs on the machine counts little.
  */
-import { crossEntropy } from '@beyondgrad/autograd'
+import { crossEntropy, type Module } from '@beyondgrad/autograd'
+import {
+  business,
+  type CockpitOptions,
+  economy,
+  full,
+  type Instrument,
+  openCockpit,
+} from '@beyondgrad/cockpit'
 import { onnxruntime } from '@beyondgrad/engine-onnxruntime'
-import { Conv2d, Flatten, Linear, MaxPool2d, ReLU, Sequential, SGD, trainStep } from '@beyondgrad/nn'
+import { SGD, trainStep } from '@beyondgrad/nn'
 import { fillRandom, releaseExecutables, tensor } from '@beyondgrad/tensor'
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { business, type CockpitOptions, economy, full, type Instrument, openCockpit } from '../src/index.ts'
+import { problems } from '../src/bench/problems.ts'
 
 const seed = 0
 const samples = 128
 
-const problems = {
-  logreg: { input: [784], model: () => Sequential(Linear(784, 10, { seed })) },
-  mlp: {
-    input: [784],
-    model: () =>
-      Sequential(
-        Linear(784, 128, { seed }),
-        ReLU(),
-        Linear(128, 64, { seed }),
-        ReLU(),
-        Linear(64, 10, { seed }),
-      ),
-  },
-  '2c2d': {
-    input: [1, 28, 28],
-    model: () =>
-      Sequential(
-        Conv2d(1, 32, 5, { padding: 2, seed }),
-        ReLU(),
-        MaxPool2d(2),
-        Conv2d(32, 64, 5, { padding: 2, seed }),
-        ReLU(),
-        MaxPool2d(2),
-        Flatten(),
-        Linear(3136, 1024, { seed }),
-        ReLU(),
-        Linear(1024, 10, { seed }),
-      ),
-  },
-  '3c3d': {
-    input: [3, 32, 32],
-    model: () =>
-      Sequential(
-        Conv2d(3, 64, 5, { seed }),
-        ReLU(),
-        halvingPool(),
-        Conv2d(64, 96, 3, { seed }),
-        ReLU(),
-        halvingPool(),
-        Conv2d(96, 128, 3, { padding: 1, seed }),
-        ReLU(),
-        halvingPool(),
-        Flatten(),
-        Linear(1152, 512, { seed }),
-        ReLU(),
-        Linear(512, 256, { seed }),
-        ReLU(),
-        Linear(256, 10, { seed }),
-      ),
-  },
-}
+/** Problems of which the Python library's prices are known, and whether a step takes less than a millisecond. */
+const measured = { logreg: true, mlp: true, '2c2d': false, '3c3d': false }
 
-type Problem = keyof typeof problems
-
-/** Those of which a step takes less than a millisecond. */
-const shortSteps = { logreg: true, mlp: true }
-
-function halvingPool(): ReturnType<typeof MaxPool2d> {
-  return MaxPool2d(3, {
-    stride: 2,
-    padding: [
-      [0, 1],
-      [0, 1],
-    ],
-  })
-}
+type Problem = keyof typeof measured
 
 /** A training, tracked or not, of which some steps can be run. */
 interface Training {
@@ -95,8 +41,9 @@ async function trainingOf(
   options: CockpitOptions | undefined,
   together: number,
 ): Promise<Training> {
-  const { input, model: make } = problems[problem]
-  const model = make()
+  const chosen = problems[problem]
+  const { input } = chosen
+  const model = chosen.model() as Module
   const data = new Float32Array(samples * input.reduce((a, b) => a * b, 1))
   fillRandom({ distribution: 'uniform', seed, stream: 'bench' }, 0, 1, 1, data.length, data)
   const inputs = tensor(data, { shape: [samples, ...input], dtype: 'float32' })
@@ -140,7 +87,7 @@ async function timesOf(
   options: CockpitOptions,
 ): Promise<{ plain: number; tracked: number }> {
   // So many that caches are those of a training, and a multiple of what every tenth needs.
-  const together = problem in shortSteps ? 20 : options.every === undefined ? 1 : 10
+  const together = measured[problem] ? 20 : options.every === undefined ? 1 : 10
   const plain = await trainingOf(problem, undefined, together)
   const tracked = await trainingOf(problem, options, together)
   const times: { readonly plain: number[]; readonly tracked: number[] } = { plain: [], tracked: [] }
@@ -162,9 +109,9 @@ const configurations: Readonly<Record<string, readonly Instrument[]>> = {
   full: full(),
 }
 
-const chosen = process.argv.slice(2).filter((word): word is Problem => word in problems)
+const chosen = process.argv.slice(2).filter((word): word is Problem => word in measured)
 const alone = !process.argv.includes('--configurations')
-for (const problem of chosen.length > 0 ? chosen : (Object.keys(problems) as Problem[])) {
+for (const problem of chosen.length > 0 ? chosen : (Object.keys(measured) as Problem[])) {
   console.log(`${problem}, ${samples} samples, one thread, CPU time of a step: plain, tracked, ratio`)
   const row = async (name: string, options: CockpitOptions): Promise<void> => {
     const { plain, tracked } = await timesOf(problem, options)
