@@ -23,6 +23,8 @@ export interface Optimizer {
 export interface Batch<out T extends AnyTensor = Tensor<'int32'>, out I extends AnyTensor = Tensor> {
   readonly inputs: I
   readonly targets: T
+  /** Where its samples are in their data set, so that observers can name them. */
+  readonly indices?: ArrayLike<number>
 }
 
 /** A training step while it is traced: what there is of it, as expressions. */
@@ -51,6 +53,13 @@ export interface RunStart {
   readonly step: number
 }
 
+/** What is known of a step that has run besides its results. */
+export interface StepFacts {
+  readonly learningRate: number
+  /** Where the samples of its batch are in their data set, if the batch tells. */
+  readonly indices?: ArrayLike<number>
+}
+
 /** Watches training: names what it wants to see of a step and receives it. */
 export interface Observer {
   /** Called once, before the first step runs. */
@@ -65,9 +74,5 @@ export interface Observer {
   /**
    * @param results the loss, the extensions' results, and what `measure` returned, all as arrays
    */
-  record(
-    step: number,
-    results: Readonly<Record<string, unknown>>,
-    about: { readonly learningRate: number },
-  ): void | Promise<void>
+  record(step: number, results: Readonly<Record<string, unknown>>, about: StepFacts): void | Promise<void>
 }

@@ -9,6 +9,7 @@ import {
   type ParameterMap,
   parameterMap,
   parametersOf,
+  type StepFacts,
   type TracedStep,
 } from '@beyondgrad/autograd'
 import {
@@ -54,6 +55,8 @@ export interface OwnStep {
   readonly updates?: Updates
   /** Default: 0. */
   readonly learningRate?: number
+  /** Where the samples are in their data set. */
+  readonly indices?: ArrayLike<number>
   /** Default: those of the cockpit, or all trainable ones that the loss depends on. */
   readonly parameters?: ParameterMap<Parameter>
   readonly engine?: Engine
@@ -169,14 +172,14 @@ class ObservingCockpit implements Cockpit {
   record(
     step: number,
     results: Readonly<Record<string, unknown>>,
-    { learningRate }: { readonly learningRate: number },
+    { learningRate, indices }: StepFacts,
   ): void {
     if (results.cockpit === undefined) return
     const { kind, ...measured } = results.cockpit as { readonly kind: string } & Omit<
       RanStep,
-      'step' | 'learningRate' | 'wanted'
+      'step' | 'learningRate' | 'indices' | 'wanted'
     >
-    this.records.record({ ...measured, step, learningRate, wanted: this.kinds.get(kind)! })
+    this.records.record({ ...measured, step, learningRate, indices, wanted: this.kinds.get(kind)! })
   }
 
   unavailable(loss: Tensor): Readonly<Record<string, string>> {
@@ -196,7 +199,7 @@ class ObservingCockpit implements Cockpit {
   }
 
   async track(own: OwnStep): Promise<{ readonly loss: number }> {
-    const { step, loss, updates, learningRate = 0, engine } = own
+    const { step, loss, updates, learningRate = 0, indices, engine } = own
     const parameters = own.parameters ?? this.known?.parameters ?? trainedIn(loss)
     this.begin({ parameters, step })
     const still = stillStep(loss, parameters)
@@ -215,7 +218,7 @@ class ObservingCockpit implements Cockpit {
       { step, ...(engine && { engine }) },
     )
     const value = results.loss.data[0]!
-    this.record(step, results, { learningRate })
+    this.record(step, results, { learningRate, ...(indices && { indices }) })
     return { loss: value }
   }
 

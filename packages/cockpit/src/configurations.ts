@@ -4,6 +4,7 @@ import type { Instrument } from './instrument.ts'
 import { Alpha } from './instruments/alpha.ts'
 import { type CurvatureOptions, HessTrace, TICDiag } from './instruments/curvature.ts'
 import { GradHist1d, GradHist2d } from './instruments/gradient-histograms.ts'
+import { GradAgreement } from './instruments/gradient-agreement.ts'
 import { InnerTest, NormTest, OrthoTest } from './instruments/gradient-tests.ts'
 import { HessMaxEV } from './instruments/largest-eigenvalue.ts'
 import type { SampleOptions } from './instruments/drawn-entries.ts'
@@ -12,11 +13,12 @@ import { Distance, GradNorm, UpdateSize } from './instruments/sizes.ts'
 
 export interface ConfigurationOptions extends SampleOptions, Pick<CurvatureOptions, 'curvature'> {}
 
-/** Loss, sizes, step length, gradient tests and the histogram of gradients. */
+/** Loss, sizes, step length, gradient tests, agreement of samples and the histogram of gradients. */
 export function economy(options: ConfigurationOptions = {}): readonly Instrument[] {
   return [
     Alpha(),
     Distance(),
+    GradAgreement(),
     GradHist1d(options),
     GradNorm(),
     InnerTest(),

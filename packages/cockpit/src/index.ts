@@ -34,6 +34,7 @@ export { Alpha } from './instruments/alpha.ts'
 export type { AdaptedRange, RangeOption } from './instruments/bin-range.ts'
 export { type CurvatureOptions, HessTrace, TICDiag, TICTrace } from './instruments/curvature.ts'
 export type { SampleOptions } from './instruments/drawn-entries.ts'
+export { GradAgreement } from './instruments/gradient-agreement.ts'
 export {
   GradHist1d,
   type GradHist1dOptions,

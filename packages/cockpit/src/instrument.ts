@@ -37,6 +37,8 @@ export interface Reading<M, S extends InstrumentState> {
   readonly batchSize: number
   readonly loss: number
   readonly learningRate: number
+  /** Where the samples are in their data set, if the batch tells. */
+  readonly indices?: ArrayLike<number>
   readonly state: S
 }
 

@@ -12,6 +12,7 @@ export interface RanStep {
   readonly batchSize: number
   readonly loss: NDArray
   readonly learningRate: number
+  readonly indices: ArrayLike<number> | undefined
   readonly wanted: readonly Wanted[]
   /** In the order of what was wanted. */
   readonly parts: readonly ({ readonly measured: unknown } | { readonly reason: string })[]
@@ -136,6 +137,7 @@ export class StepRecords {
               batchSize: ran.batchSize,
               loss: ran.loss.data[0]!,
               learningRate: ran.learningRate,
+              ...(ran.indices && { indices: ran.indices }),
               state,
             })
       if (value === undefined) return

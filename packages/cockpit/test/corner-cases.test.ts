@@ -89,8 +89,9 @@ describe('corner cases', () => {
       OrthoTest: 'batch size 1',
       MeanGSNR: 'batch size 1',
       EarlyStopping: 'batch size 1',
+      GradAgreement: 'batch size 1',
     })
-    expect(Object.keys(first!.quantities).length + 6).toBe(quantities.length)
+    expect(Object.keys(first!.quantities).length + 7).toBe(quantities.length)
     expect(first!.quantities.CABS).toBeCloseTo(0, 12)
   })
 

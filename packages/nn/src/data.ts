@@ -33,7 +33,7 @@ export interface BatchesOptions {
 }
 
 /**
- * Mini-batches of a data set, reshuffled for every epoch. Throws `shape` if inputs and targets differ in number, or there
+ * Mini-batches of a data set, reshuffled for every epoch; each says by `indices` which samples it has. Throws `shape` if inputs and targets differ in number, or there
  * are none, and `value` for a size that is none.
  */
 export async function* batches<D extends DType, I extends DType = 'float32'>(
@@ -58,7 +58,11 @@ export async function* batches<D extends DType, I extends DType = 'float32'>(
       if (dropLast && to - from < size) break
       if (step++ >= steps) return
       const which = Int32Array.from({ length: to - from }, (_, i) => order?.[from + i] ?? from + i)
-      yield { inputs: tensor(rows(dataset.inputs, which)), targets: tensor(rows(dataset.targets, which)) }
+      yield {
+        inputs: tensor(rows(dataset.inputs, which)),
+        targets: tensor(rows(dataset.targets, which)),
+        indices: which,
+      }
     }
     // Gives an event loop its turn even if the consumer never waits.
     await Promise.resolve()

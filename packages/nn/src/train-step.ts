@@ -145,8 +145,9 @@ export function trainStep<
       readonly watched: readonly Readonly<Record<string, unknown>>[]
     }
     const value = results.loss.data[0]!
+    const facts = { learningRate, ...(batch.indices && { indices: batch.indices }) }
     for (const [i, observer] of observers.entries())
-      await observer.record(step, { loss: value, ...results.watched[i] }, { learningRate })
+      await observer.record(step, { loss: value, ...results.watched[i] }, facts)
     return { ...results.own, loss: value, step } as StepResult<X>
   }
 

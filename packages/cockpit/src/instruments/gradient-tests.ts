@@ -55,7 +55,8 @@ function gradientTest(name: string, options: InstrumentOptions, of: (spread: Spr
 
 const clamped = (x: number): number => (x < 0 ? 0 : x)
 
-function spreadOf(contributions: ParameterMap<Contribution>): {
+/** What gradient tests need of a step, with the scale of a mean in it: ‖gₙ‖² twice, ⟨gₙ, ḡ⟩ once, and ‖ḡ‖² by parameter. */
+export function spreadOf(contributions: ParameterMap<Contribution>): {
   readonly norms: Tensor
   readonly along: Tensor
   readonly squares: ParameterMap<Tensor>
