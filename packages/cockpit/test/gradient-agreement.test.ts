@@ -25,9 +25,9 @@ function batchOf(samples: number, wrong: readonly number[] = [], from = 0): Batc
 
 interface Agreement {
   readonly opposed: number
-  readonly above: number
+  readonly above: { readonly opposed: number; readonly others: number }
   readonly beginning: number
-  readonly losses: { readonly opposed?: number; readonly others?: number }
+  readonly losses: { readonly opposed?: number; readonly others?: number; readonly below?: number }
   readonly most: {
     readonly cosines: readonly number[]
     readonly losses: readonly number[]
@@ -80,7 +80,10 @@ describe('GradAgreement', () => {
     expect(found.losses.others).toBeCloseTo(meanOf([...cosines.keys()].filter((n) => cosines[n]! >= 0)), 6)
     expect(found.beginning).toBeCloseTo(mean, 6)
     const above = opposed.filter((n) => losses[n]! > mean).sort((a, b) => cosines[a]! - cosines[b]!)
-    expect(found.above).toBeCloseTo(above.length / 7, 12)
+    expect(found.above.opposed).toBeCloseTo(above.length / 7, 12)
+    const losing = [...losses.keys()].filter((n) => losses[n]! > mean)
+    expect(found.above.others).toBeCloseTo((losing.length - above.length) / 7, 12)
+    expect(found.losses.below).toBeCloseTo(meanOf([...losses.keys()].filter((n) => !losing.includes(n))), 6)
     expect(found.most.indices).toEqual(above.map((n) => 100 + n))
     above.forEach((n, i) => {
       expect(found.most.cosines[i]).toBeCloseTo(cosines[n]!, 6)
@@ -93,7 +96,7 @@ describe('GradAgreement', () => {
     const { steps } = await agreementsOf(Array.from({ length: 40 }, (_, i) => batchOf(30, wrong, i)))
     const last = steps.at(-1)!.quantities.GradAgreement as unknown as Agreement
     expect(last.most.indices?.toSorted((a, b) => a - b)).toEqual(wrong.map((n) => 100 + n))
-    expect(last.above).toBeCloseTo(0.1)
+    expect(last.above).toEqual({ opposed: 0.1, others: 0 })
     expect(last.losses.opposed).toBeGreaterThan(3 * last.losses.others!)
   })
 

@@ -32,6 +32,7 @@ describe('batches', () => {
     expect(list.flatMap(labels).sort()).toEqual(Array.from(dataset.targets.data))
     for (const batch of list) {
       const inputs = hostData(batch.inputs) as Float32Array
+      expect(Array.from(batch.indices!)).toEqual(labels(batch).map((label) => label - 100))
       labels(batch).forEach((label, n) => {
         expect(Array.from(inputs.slice(2 * n, 2 * n + 2))).toEqual([2 * (label - 100), 2 * (label - 100) + 1])
       })

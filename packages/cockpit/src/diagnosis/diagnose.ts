@@ -24,18 +24,21 @@ export function diagnose(run: Run, options: DiagnoseOptions = {}): readonly Find
   const breaks = seen.flatMap(({ observations }) => observations.map((each) => each.breaks ?? Infinity))
   const broken = Math.min(...breaks, Infinity)
   const before = whole.before(broken)
-  return seen
-    .flatMap(({ rule, observations }) => {
-      const own = broken === Infinity || observations.some((each) => each.breaks !== undefined)
-      return (own ? observations : rule.find(before)).map((each) => findingOf(rule, each))
-    })
+  const counting = seen.flatMap(({ rule, observations }) => {
+    const own = broken === Infinity || observations.some((each) => each.breaks !== undefined)
+    return (own ? observations : rule.find(before)).map((observation) => ({ rule, observation }))
+  })
+  const explained = new Set(counting.flatMap(({ observation }) => observation.explains ?? []))
+  return counting
+    .filter(({ rule }) => !explained.has(rule.name))
+    .map(({ rule, observation }) => findingOf(rule, observation))
     .sort((a, b) => order[a.severity] - order[b.severity] || b.strength - a.strength)
 }
 
 const order: Readonly<Record<Severity, number>> = { error: 0, warning: 1, note: 2 }
 
 function findingOf({ name, source }: Rule, observation: Observation): Finding {
-  const { seen, breaks: _breaks, strength = 1, ...rest } = observation
+  const { seen, breaks: _breaks, explains: _explains, strength = 1, ...rest } = observation
   return {
     ...rest,
     rule: name,

@@ -14,6 +14,8 @@ export interface Observation extends Pick<
   readonly strength?: number
   /** A step from which on everything else follows from this: other rules look at what came before. */
   readonly breaks?: number
+  /** Rules whose findings follow from this one, and are left out beside it. */
+  readonly explains?: readonly string[]
 }
 
 export type Thresholds = Readonly<Record<string, number>>

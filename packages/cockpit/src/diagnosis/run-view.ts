@@ -79,7 +79,8 @@ export class RunView {
   }
 }
 
-function valueIn<T>({ quantities }: StepLine, quantity: string, read: Read<T>): T | undefined {
+/** What a step has of a quantity; undefined where it has none, or something else. */
+export function valueIn<T>({ quantities }: StepLine, quantity: string, read: Read<T>): T | undefined {
   const value = Object.hasOwn(quantities, quantity) ? quantities[quantity] : undefined
   return value === undefined || value === null ? undefined : read(value)
 }
@@ -96,9 +97,16 @@ export const asNumber: Read<number> = (value) => (typeof value === 'number' ? va
 export const asFinite: Read<number> = (value) =>
   typeof value === 'number' && Number.isFinite(value) ? value : undefined
 
+/** Values by name. */
+export function isRecord(
+  value: LoggedValue | null | undefined,
+): value is Readonly<Record<string, LoggedValue>> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value)
+}
+
 /** Numbers by parameter. */
 export const asNumbers: Read<ReadonlyMap<string, number>> = (value) => {
-  if (typeof value !== 'object' || Array.isArray(value)) return undefined
+  if (!isRecord(value)) return undefined
   const pairs = Object.entries(value).filter((pair): pair is [string, number] => typeof pair[1] === 'number')
   return pairs.length > 0 ? new Map(pairs) : undefined
 }
@@ -108,4 +116,11 @@ export const asNorm: Read<number> = (value) => {
   const list = typeof value === 'number' ? [value] : Object.values(value).filter((x) => typeof x === 'number')
   const norm = Math.hypot(...list)
   return list.length > 0 && Number.isFinite(norm) ? norm : undefined
+}
+
+/** The sum over parameters; finite ones only. */
+export const asSum: Read<number> = (value) => {
+  const list = typeof value === 'number' ? [value] : Object.values(value).filter((x) => typeof x === 'number')
+  const sum = list.reduce((a, b) => a + b, 0)
+  return list.length > 0 && Number.isFinite(sum) ? sum : undefined
 }

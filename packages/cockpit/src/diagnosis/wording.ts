@@ -9,6 +9,12 @@ export function said(value: number): string {
   return String(Number(value.toPrecision(size >= 1 ? 3 : 2)))
 }
 
+/** A share as per cent. */
+export function percent(part: number): string {
+  const value = 100 * part
+  return `${value >= 99.5 && value < 100 ? value.toFixed(1) : said(value >= 1 ? Math.round(value) : value)} %`
+}
+
 /** The first few of a list by name. */
 export function listed(names: readonly (string | number)[], most = 3): string {
   if (names.length <= most + 1) {

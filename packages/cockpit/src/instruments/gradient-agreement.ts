@@ -13,16 +13,17 @@ import { setBuffer } from './sizes.ts'
 const named = 8
 
 /** A sample against the rest of its batch. */
-interface Opposed {
+interface Sample {
   readonly place: number
   readonly cosine: number
   readonly loss: number
 }
 
 /**
- * Agreement of each sample's gradient gₙ with the sum of all others, r = Σₘ gₘ − gₙ: `{ opposed, above, beginning, losses: { opposed?, others? },
- * most }`. `opposed` is the share of samples with ⟨gₙ, r⟩ < 0, `above` of those whose loss is besides above `beginning`, the mean loss of
- * the first tracked step; `losses` are means of the two kinds. `most: { cosines, losses, indices? }` are up to 8 of those above, the most
+ * Agreement of each sample's gradient gₙ with the sum of all others, r = Σₘ gₘ − gₙ: `{ opposed, above: { opposed, others }, beginning, losses: {
+ * opposed?, others?, below? }, most }`. `opposed` is the share of samples with ⟨gₙ, r⟩ < 0, `above` that of samples whose loss is above
+ * `beginning`, the mean loss of the first tracked step, by whether they oppose. `losses` are means: of both kinds, and of all that are below.
+ `most: { cosines, losses, indices? }` are up to 8 of those that oppose and are above, the most
  * opposed ones first, by ⟨gₙ, r⟩ / (‖gₙ‖ ‖r‖), and where they are in the data set.
  *
  * With p = ⟨gₙ, ḡ⟩: ⟨gₙ, r⟩ = N p − ‖gₙ‖² and ‖r‖² = N² ‖ḡ‖² − 2 N p + ‖gₙ‖², so that no products of pairs are needed.
@@ -55,17 +56,20 @@ export function GradAgreement(options: InstrumentOptions = {}): Instrument {
         return { place, cosine, loss: losses.data[place]! }
       })
       const opposed = all.filter(({ cosine }) => cosine < 0)
-      const above = opposed.filter((each) => each.loss > beginning)
+      const others = all.filter(({ cosine }) => cosine >= 0)
+      const isAbove = (each: Sample): boolean => each.loss > beginning
+      const above = opposed.filter(isAbove)
       const most = above.toSorted((a, b) => a.cosine - b.cosine).slice(0, named)
       return {
         opposed: opposed.length / batchSize,
-        above: above.length / batchSize,
+        above: { opposed: above.length / batchSize, others: others.filter(isAbove).length / batchSize },
         beginning,
         losses: {
           ...meanLoss('opposed', opposed),
+          ...meanLoss('others', others),
           ...meanLoss(
-            'others',
-            all.filter(({ cosine }) => cosine >= 0),
+            'below',
+            all.filter((each) => !isAbove(each)),
           ),
         },
         most: {
@@ -78,5 +82,5 @@ export function GradAgreement(options: InstrumentOptions = {}): Instrument {
   })
 }
 
-const meanLoss = (name: string, of: readonly Opposed[]): Readonly<Record<string, number>> =>
+const meanLoss = (name: string, of: readonly Sample[]): Readonly<Record<string, number>> =>
   of.length === 0 ? {} : { [name]: of.reduce((sum, { loss }) => sum + loss, 0) / of.length }

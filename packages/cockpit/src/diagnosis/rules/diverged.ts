@@ -1,7 +1,7 @@
 /** @file The loss is no number any more, or far above where it began. */
 import type { Observation } from '../rule.ts'
 import { defineRule, type Rule } from '../rule.ts'
-import { asFinite, asNorm, asNumber, asNumbers, type RunView } from '../run-view.ts'
+import { asFinite, asNorm, asNumber, asNumbers, type RunView, valueIn } from '../run-view.ts'
 import { median } from '../statistics.ts'
 import { listed, said } from '../wording.ts'
 
@@ -87,13 +87,17 @@ interface NotFinite {
 /** The first of the window up to a place whose gradient or update is not finite. */
 function firstGradient(run: RunView, end: number): NotFinite | undefined {
   const steps = run.latestSteps().slice(Math.max(0, end - run.window), end)
-  for (const { step, quantities } of steps) {
+  for (const line of steps) {
     for (const quantity of ['GradNorm', 'UpdateSize']) {
-      const value = quantities[quantity]
-      const norms = value === undefined || value === null ? undefined : asNumbers(value)
+      const norms = valueIn(line, quantity, asNumbers)
       const bad = [...(norms ?? [])].filter(([, norm]) => !Number.isFinite(norm))
       if (bad.length > 0)
-        return { quantity, step, value: bad[0]![1], parameters: bad.map(([parameter]) => parameter) }
+        return {
+          quantity,
+          step: line.step,
+          value: bad[0]![1],
+          parameters: bad.map(([parameter]) => parameter),
+        }
     }
   }
   return undefined
@@ -129,7 +133,7 @@ function risen(
   const now = median(late.values)
   if (!(start > 0)) return undefined
   const steps = run.latestSteps()
-  const losses = steps.map(({ quantities }) => asNumber(quantities.Loss ?? NaN) ?? NaN)
+  const losses = steps.map((step) => valueIn(step, 'Loss', asNumber) ?? NaN)
   const firstFew = early.values[0]!
   const [largest, at] = losses.reduce((best, loss, i) => (loss > best[0] ? ([loss, i] as const) : best), [
     -Infinity,
