@@ -1,5 +1,5 @@
 /** @file Short trainings that a cockpit watches, with and without a planted fault. */
-import { type Batch, crossEntropy, type Module } from '@beyondgrad/autograd'
+import { crossEntropy, type Module } from '@beyondgrad/autograd'
 import { onnxruntime } from '@beyondgrad/engine-onnxruntime'
 import {
   Adam,
@@ -114,14 +114,14 @@ export async function runOf(training: Training): Promise<Run> {
     log: { before: undefined, append: keep, wait: () => undefined, close: () => undefined },
   })
   const train = trainStep({
-    model: model as Module,
+    model: model,
     loss: crossEntropy,
-    optimizer: optimizerOf(training, model as Module, learningRate),
+    optimizer: optimizerOf(training, model, learningRate),
     engine,
     observers: [cockpit],
   })
   for await (const batch of batches(data, { size: batchSize, seed, epochs: Infinity, steps, dropLast: true }))
-    await train(batch as Batch)
+    await train(batch)
   await cockpit.close()
   await releaseExecutables(engine)
   return parseRun(lines.join(''))
