@@ -36,7 +36,7 @@ type Network = ReturnType<typeof Sequential>
 export type NetworkName = 'logreg' | 'mlp' | 'conv' | 'deep' | 'sigmoids' | 'transformer'
 
 /** Networks by their names; the seed decides about the initial weights. */
-export const networks: Readonly<Record<NetworkName, (seed: number) => Network>> = {
+const networks: Readonly<Record<NetworkName, (seed: number) => Network>> = {
   logreg: (seed: number) => Sequential(Flatten(), Linear(784, 10, { seed })),
   mlp: (seed: number) =>
     Sequential(
