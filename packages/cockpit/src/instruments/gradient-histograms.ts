@@ -192,8 +192,9 @@ function entriesIn(contributions: ParameterMap<Contribution>): number {
 
 /** Contributions carry the scale of a mean. */
 function scaledBy({ data }: NDArray, factor: number): Float64Array {
-  const scaled = new Float64Array(data.length)
-  for (let i = 0; i < scaled.length; i++) scaled[i] = data[i]! * factor
+  const { length } = data
+  const scaled = new Float64Array(length)
+  for (let i = 0; i < length; i++) scaled[i] = data[i]! * factor
   return scaled
 }
 

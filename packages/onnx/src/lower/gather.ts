@@ -8,8 +8,11 @@ import type { Rule, Rules } from './rule.ts'
 
 const axisOf = (node: AnyTensor): number => node.attributes.axis as number
 
-const gather: Rule = (node, [x, indices], { emit }) =>
-  emit.op('Gather', [x!, indices!], { shape: node.shape, dtype: node.dtype }, { axis: axisOf(node) })
+const gather: Rule = (node, [x, indices], { emit }) => {
+  // Of single numbers it is the same; ONNX Runtime's Gather copies each as if it were a block.
+  const opType = x!.shape.length === 1 && indices!.shape.length === 1 ? 'GatherElements' : 'Gather'
+  return emit.op(opType, [x!, indices!], { shape: node.shape, dtype: node.dtype }, { axis: axisOf(node) })
+}
 
 const gatherElements: Rule = (node, [x, indices], { emit }) =>
   emit.op('GatherElements', [x!, indices!], { shape: node.shape, dtype: node.dtype }, { axis: axisOf(node) })
