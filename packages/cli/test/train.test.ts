@@ -5,7 +5,7 @@ import { gzipSync } from 'node:zlib'
 import { describe, expect, it } from 'vitest'
 import type { InspectDocument } from '../src/inspect/inspect.ts'
 import type { TrainDocument } from '../src/train/train.ts'
-import { documentOf, network, run, scratch } from './fixtures.ts'
+import { documentOf, network, pluginFile, run, scratch } from './fixtures.ts'
 
 const path = scratch()
 
@@ -95,6 +95,50 @@ describe('beyondgrad train', () => {
     expect(await losses('--no-shuffle', '--seed', '1')).toEqual(await losses('--no-shuffle', '--seed', '2'))
     expect(await losses('--steps', '20')).toHaveLength(20)
     expect(await losses('--steps', '20', '--epochs', '1')).toHaveLength(8)
+  })
+
+  it('logs instruments, and says at the end what they see', async () => {
+    const log = nextLog()
+    const watched = [
+      '--cockpit',
+      'business',
+      '--curvature',
+      'diag-ggn',
+      '--instruments',
+      'CABS,Alpha,BatchSize',
+    ]
+    const steps = ['--batch-size', '20', '--steps', '40', '--plugin', pluginFile]
+    const healthy = await documentOf<TrainDocument>(...words(log), ...steps, ...watched)
+    expect(healthy.findings).toEqual([])
+    const [header, first] = linesOf(log)
+    expect((header as unknown as { quantities: string[] }).quantities).toEqual(
+      expect.arrayContaining(['Alpha', 'GradAgreement', 'HessTrace', 'CABS', 'BatchSize']),
+    )
+    expect(first!.quantities).toMatchObject({ BatchSize: 20 })
+
+    const wild = nextLog()
+    const { findings } = await documentOf<TrainDocument>(
+      ...words(wild, '1e9'),
+      ...steps,
+      '--cockpit',
+      'economy',
+    )
+    expect(findings![0]).toMatchObject({ severity: 'error', rule: 'diverged' })
+    const { stdout } = await run(...words(nextLog(), '1e9'), ...steps, '--cockpit', 'economy')
+    expect(stdout).toContain(`\nerror: ${findings![0]!.sentence}`)
+  })
+
+  it('tracks every n-th step', async () => {
+    const log = nextLog()
+    const few = ['--batch-size', '20', '--steps', '10', '--instruments', 'GradNorm', '--cockpit-every', '4']
+    const { status, stdout } = await run(...words(log), ...few)
+    expect(status).toBe(0)
+    expect(stdout).toContain('no instrument has anything to say against it')
+    expect(
+      linesOf(log)
+        .slice(1)
+        .map(({ step }) => step),
+    ).toEqual([0, 4, 8])
   })
 
   it.each(['sgd', 'adam', 'adamw', 'rmsprop'])('follows %s', async (optimizer) => {
@@ -243,7 +287,9 @@ describe('beyondgrad train', () => {
     [2, ['--optimizer', 'lbfgs'], "argument 'lbfgs' is invalid"],
     [2, ['--optimizer', 'adam', '--momentum', '0.9'], '--momentum is for sgd and rmsprop'],
     [2, ['--out', 'x.pt'], 'the extension says what is written'],
-    [2, ['--cockpit', 'economy'], "unknown option '--cockpit'"],
+    [2, ['--cockpit', 'all'], "argument 'all' is invalid. Allowed choices are economy, business, full"],
+    [2, ['--instruments', 'Alpha,Speed'], 'there is no instrument "Speed", but Alpha, CABS,'],
+    [2, ['--cockpit-every', '0'], '"0" is not a positive integer'],
     [1, ['--log', `${network}/run`], 'cannot be written (ENOTDIR'],
   ])('exit status %i for %j', async (status, more, sentence) => {
     const log = nextLog()

@@ -93,6 +93,13 @@ export interface Instrument {
   }): void
 }
 
+declare module '@beyondgrad/autograd' {
+  interface PluginParts {
+    /** Instruments with their default options, by the names that they log under. */
+    readonly instruments?: Readonly<Record<string, () => Instrument>>
+  }
+}
+
 export interface ErasedStage {
   readonly extensions: Extensions
   measure(at: Measuring<Extensions, InstrumentState>): unknown

@@ -39,6 +39,24 @@ export function trainCommand(terminal: Terminal): Command {
     .option('--no-shuffle', 'take the samples in their order')
     .addOption(new Option('--seed <n>', 'of the order of the samples').argParser(seed).default(0))
     .requiredOption('--log <folder>', 'where run.jsonl is written, a line a step')
+    .addOption(
+      new Option('--cockpit <configuration>', 'instruments that watch, and what they say at the end').choices(
+        ['economy', 'business', 'full'],
+      ),
+    )
+    .addOption(
+      new Option(
+        '--instruments <names>',
+        'further instruments, by commas, as in EarlyStopping,CABS',
+      ).argParser((text) => text.split(',').map((name) => name.trim())),
+    )
+    .addOption(new Option('--cockpit-every <n>', 'track every n-th step').argParser(count).default(1))
+    .addOption(
+      new Option(
+        '--curvature <diagonal>',
+        'that HessTrace and TICDiag look at; default: diag-hessian',
+      ).choices(['diag-hessian', 'diag-ggn', 'diag-ggn-mc']),
+    )
     .option('--out <file>', 'the trained model (.onnx), or its parameters (.npz, .safetensors)')
     .addOption(outputOption())
     .addOption(engineOption())
@@ -53,7 +71,8 @@ testing, those called train… are taken.
 Examples:
   beyondgrad train model.onnx --data data.npz --loss cross-entropy --lr 0.1 --log runs/first
   beyondgrad train model.onnx --data fashion-mnist --loss cross-entropy --optimizer adam --lr 0.001 \\
-      --batch-size 128 --epochs 3 --log runs/adam --out trained.onnx`,
+      --batch-size 128 --epochs 3 --log runs/adam --out trained.onnx
+  beyondgrad train model.onnx --data data.npz --loss cross-entropy --lr 0.1 --log runs/watched --cockpit economy`,
     )
     .action(async (model: string, options: TrainOptions) =>
       (await import('./train.ts')).train(model, options, terminal),

@@ -1,6 +1,7 @@
 /** @file Trains a model, and logs what is seen of every step. */
 import type { Module, Reduction } from '@beyondgrad/autograd'
-import { Loss, openCockpit } from '@beyondgrad/cockpit'
+import { diagnose, type Finding, openCockpit } from '@beyondgrad/cockpit'
+import { readRun } from '@beyondgrad/cockpit/node'
 import { batches, stateOf, trainStep } from '@beyondgrad/nn'
 import { type AnyTensor, DataError, formatShape, placeholder, type Tensor } from '@beyondgrad/tensor'
 import { writeNpz, writeSafetensors } from '@beyondgrad/io'
@@ -12,9 +13,10 @@ import { loadPlugins } from '../plugins.ts'
 import type { Terminal } from '../terminal.ts'
 import { UsageError } from '../usage-error.ts'
 import { readData, trainingData } from './data.ts'
+import { chosenInstruments, type InstrumentChoice, isWatched } from './instruments.ts'
 import { type OptimizerChoice, optimizerNamed } from './optimizers.ts'
 
-export interface TrainOptions extends OptimizerChoice {
+export interface TrainOptions extends OptimizerChoice, InstrumentChoice {
   readonly data: string
   readonly loss: string
   readonly reduction: Reduction
@@ -24,6 +26,7 @@ export interface TrainOptions extends OptimizerChoice {
   readonly shuffle: boolean
   readonly seed: number
   readonly log: string
+  readonly cockpitEvery: number
   readonly out?: string
   readonly output?: string
   readonly engine: EngineName
@@ -40,6 +43,8 @@ export interface TrainDocument {
   readonly loss: { readonly first: number | string; readonly last: number | string }
   readonly log: string
   readonly out?: string
+  /** What the instruments say of the run, where there were any: the worst first. */
+  readonly findings?: readonly Finding[]
 }
 
 export async function train(file: string, options: TrainOptions, terminal: Terminal): Promise<void> {
@@ -50,6 +55,7 @@ export async function train(file: string, options: TrainOptions, terminal: Termi
   }
   const plugins = await loadPlugins(options.plugin)
   const loss = lossNamed(options.loss, options.reduction, plugins)
+  const instruments = chosenInstruments(options, plugins)
   terminal.progress('reading')
   const whole = await openModel(file, plugins)
   const { model, output } = modelForLoss(whole, loss.name, options.output, terminal)
@@ -65,7 +71,8 @@ export async function train(file: string, options: TrainOptions, terminal: Termi
   const samples = data.inputs.shape[0]!
   const cockpit = await openCockpit({
     log: options.log,
-    instruments: [Loss()],
+    instruments,
+    every: options.cockpitEvery,
     header: {
       model: file,
       loss: loss.name,
@@ -83,6 +90,7 @@ export async function train(file: string, options: TrainOptions, terminal: Termi
       seed: options.seed,
     },
   })
+  const losses: number[] = []
   try {
     const network: Module = Object.assign((x: Tensor) => outputOf(model, output, { [input]: x }), {
       parameters: model.parameters,
@@ -94,7 +102,6 @@ export async function train(file: string, options: TrainOptions, terminal: Termi
       engine,
       observers: [cockpit],
     })
-    const losses: number[] = []
     for await (const batch of batches(data, batchesOf(options))) {
       const result = await step(batch)
       losses.push(result.loss)
@@ -102,10 +109,12 @@ export async function train(file: string, options: TrainOptions, terminal: Termi
     }
     terminal.progress('')
     if (options.out !== undefined) await save(whole, options.out)
-    report(losses, { name, samples, options }, terminal)
   } finally {
     await cockpit.close()
   }
+  if (losses.length === 0) throw new DataError(`train: ${formatShape([samples])} samples made no step`)
+  const findings = isWatched(options) ? diagnose(readRun(options.log)) : undefined
+  report(losses, { name, samples, options, findings }, terminal)
 }
 
 function batchesOf({ batchSize, seed, shuffle, steps, epochs }: TrainOptions): Parameters<typeof batches>[1] {
@@ -143,10 +152,15 @@ function report(
     name,
     samples,
     options,
-  }: { readonly name: string; readonly samples: number; readonly options: TrainOptions },
+    findings,
+  }: {
+    readonly name: string
+    readonly samples: number
+    readonly options: TrainOptions
+    readonly findings: readonly Finding[] | undefined
+  },
   terminal: Terminal,
 ): void {
-  if (losses.length === 0) throw new DataError(`train: ${formatShape([samples])} samples made no step`)
   const shown = (loss: number): number | string => (Number.isFinite(loss) ? loss : String(loss))
   const [first, last] = [shown(losses[0]!), shown(losses.at(-1)!)]
   const lost = losses.findIndex((loss) => !Number.isFinite(loss))
@@ -160,10 +174,15 @@ function report(
     loss: { first, last },
     log: options.log,
     ...(options.out !== undefined && { out: options.out }),
+    ...(findings && { findings }),
+  }
+  if (options.json) {
+    terminal.print(JSON.stringify(document))
+    return
   }
   terminal.print(
-    options.json
-      ? JSON.stringify(document)
-      : `${losses.length} steps on ${samples} samples, on ${name}: loss ${first} at first, ${last} at last; see ${options.log}${options.out === undefined ? '' : ` and ${options.out}`}`,
+    `${losses.length} steps on ${samples} samples, on ${name}: loss ${first} at first, ${last} at last; see ${options.log}${options.out === undefined ? '' : ` and ${options.out}`}`,
   )
+  for (const { severity, sentence } of findings ?? []) terminal.print(`${severity}: ${sentence}`)
+  if (findings?.length === 0) terminal.print('no instrument has anything to say against it')
 }
