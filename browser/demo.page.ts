@@ -73,7 +73,7 @@ it('takes another learning rate at once, and restarts for another batch size', (
     const rates = new Map(
       log.flatMap(({ step, learningRate }) => (learningRate === undefined ? [] : [[step, learningRate]])),
     )
-    expect(rates.get(29)).toBe(0.1)
+    expect(rates.get(29)).toBe(0.001)
     expect(rates.get(30)).toBe(0.02)
     expect(await demo.figure('steps')).toBe('60')
 
@@ -84,6 +84,26 @@ it('takes another learning rate at once, and restarts for another batch size', (
     expect(await demo.figure('steps')).toBe('30')
     expect((await savedLog(demo))[0]).toMatchObject({ kind: 'header', batchSize: 32, learningRate: 0.02 })
   }))
+
+it.each([
+  ['rate', 300, 'dead-layer'],
+  ['raw', 150, 'badly-scaled-inputs'],
+  ['labels', 600, 'wrong-labels'],
+  ['sigmoid', 150, 'vanishing-gradients'],
+  ['zeros', 150, 'dead-layer'],
+])('has a sentence for sabotage: %s', (sabotage, steps, rule) =>
+  withPage(`?sabotage=${sabotage}&steps=${steps}&pace=1000`, async (demo) => {
+    expect(await demo.train()).toBe('finished')
+    await expect.poll(async () => (await demo.findings()).map((each) => each.rule)).toContain(rule)
+    if (sabotage === 'labels') {
+      const named = demo.page.locator('.digits', { hasText: 'that it names' })
+      await named.waitFor()
+      // Most of those that it names are those that were made wrong.
+      expect(await named.locator('.spoiled').count()).toBeGreaterThan(8)
+    }
+    expect(demo.complaints).toEqual([])
+  }),
+)
 
 it('shows a run beside the one before it', () =>
   withPage('?steps=40&pace=1000&every=4', async (demo) => {
@@ -117,7 +137,7 @@ it('goes step by step, and begins anew', () =>
   }))
 
 it('says that a training has diverged, and can be restarted', () =>
-  withPage('?lr=10&sabotage=rate&every=2', async (demo) => {
+  withPage('?optimizer=sgd&lr=1.7&sabotage=rate&every=2', async (demo) => {
     expect(await demo.train()).toBe('diverged')
     expect(await demo.page.innerText('.phase')).toContain('no number')
     expect((await demo.findings()).map(({ rule }) => rule)).toContain('diverged')

@@ -3,12 +3,12 @@
 /** The choices that there are, by the names that addresses use; the first is what is taken where nothing is said. */
 export const choices: {
   readonly model: readonly ['mlp', 'conv']
-  readonly optimizer: readonly ['sgd', 'momentum', 'adam']
+  readonly optimizer: readonly ['adam', 'sgd', 'momentum']
   readonly instruments: readonly ['economy', 'business', 'full']
   readonly engine: readonly ['tfjs', 'onnxruntime']
 } = {
   model: ['mlp', 'conv'],
-  optimizer: ['sgd', 'momentum', 'adam'],
+  optimizer: ['adam', 'sgd', 'momentum'],
   instruments: ['economy', 'business', 'full'],
   engine: ['tfjs', 'onnxruntime'],
 }
@@ -52,7 +52,7 @@ export interface Range {
 export const ranges: Readonly<
   Record<'learningRate' | 'batchSize' | 'every' | 'steps' | 'pace' | 'seed', Range>
 > = {
-  learningRate: { key: 'lr', least: 0.0001, most: 10, initial: 0.1, whole: false },
+  learningRate: { key: 'lr', least: 0.00001, most: 10, initial: 0.001, whole: false },
   batchSize: { key: 'batch', least: 2, most: 512, initial: 64, whole: true },
   every: { key: 'every', least: 1, most: 100, initial: 10, whole: true },
   steps: { key: 'steps', least: 1, most: 20_000, initial: 600, whole: true },
@@ -76,7 +76,7 @@ export const usualEngine: Readonly<Record<Settings['model'], Settings['engine']>
 }
 
 /** How much too large the sabotaged rate is. */
-const spoiledRateFactor = 50
+const spoiledRateFactor = 300
 
 /** The rate that the optimiser gets. */
 export function rateOf({ learningRate, sabotage }: Pick<Settings, 'learningRate' | 'sabotage'>): number {

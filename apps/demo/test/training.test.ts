@@ -34,7 +34,7 @@ const trained = async (query: string, steps: number): ReturnType<typeof opened> 
 }
 
 it('learns, and logs every tenth step and what it is judged by', async () => {
-  const { training, log } = await trained('?batch=20&lr=0.3', 61)
+  const { training, log } = await trained('?optimizer=sgd&batch=20&lr=0.3', 61)
   const { train, test } = await training.judge()
   expect(train).toBe(1)
   expect(test).toBe(1)
@@ -48,7 +48,7 @@ it('learns, and logs every tenth step and what it is judged by', async () => {
 })
 
 it('takes another rate and another interval at once', async () => {
-  const { training, log } = await trained('?batch=20', 5)
+  const { training, log } = await trained('?optimizer=sgd&batch=20', 5)
   training.learningRate = 0.05
   training.every = 2
   for (let i = 0; i < 6; i++) await training.step()
@@ -76,7 +76,7 @@ it('trains both networks with every optimiser', async () => {
   for (const query of [
     '?model=conv',
     '?optimizer=momentum',
-    '?optimizer=adam',
+    '?optimizer=sgd',
     '?sabotage=sigmoid',
     '?sabotage=zeros',
   ]) {
@@ -86,7 +86,7 @@ it('trains both networks with every optimiser', async () => {
 })
 
 it('says that the loss is no number once the log does', async () => {
-  const { training, log } = await opened('?batch=20&every=3&lr=10&sabotage=rate')
+  const { training, log } = await opened('?optimizer=sgd&batch=20&every=3&lr=10&sabotage=rate')
   for (let i = 0; i < 60 && !training.hasDiverged; i++) await training.step()
   expect(training.hasDiverged).toBe(true)
   // The step that tells it waits in the log for the next one, which will not come.

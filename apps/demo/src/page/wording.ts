@@ -27,7 +27,7 @@ export const settingNames: Readonly<Record<Choice | NumberSetting, string>> = {
 }
 
 export const sabotageNames: Readonly<Record<Sabotage, { readonly name: string; readonly what: string }>> = {
-  rate: { name: 'Huge learning rate', what: '50 times as large; taken at once' },
+  rate: { name: 'Huge learning rate', what: '300 times as large, at once' },
   raw: { name: 'Raw pixels', what: '0 to 255 instead of 0 to 1' },
   labels: { name: 'Wrong labels', what: '20 % of the training digits' },
   sigmoid: { name: 'Six layers of sigmoids', what: 'instead of two of ReLUs' },
@@ -40,7 +40,7 @@ export const phaseNames: Readonly<Record<Phase, string>> = {
   running: 'Training.',
   paused: 'Paused.',
   finished: 'Done.',
-  diverged: 'The loss is no number any more; training has stopped. Reset, and take a smaller learning rate.',
+  diverged: 'The loss is no number any more; training has stopped. Restart with a smaller learning rate.',
   failed: 'Failed.',
 }
 

@@ -1,5 +1,5 @@
 /** @file One training of a network on digits, step by step, with a Cockpit that watches. */
-import type { Module } from '@beyondgrad/autograd'
+import type { Batch, Module } from '@beyondgrad/autograd'
 import { type Cockpit, type LogSink, openCockpit } from '@beyondgrad/cockpit'
 import {
   batches,
@@ -9,7 +9,7 @@ import {
   type StatefulOptimizer,
   trainStep,
 } from '@beyondgrad/nn'
-import { argmax, compile, type Engine, type NDArray, tensor, type Tensor } from '@beyondgrad/tensor'
+import { argmax, compile, type Engine, type NDArray, type Tensor } from '@beyondgrad/tensor'
 import { rateOf, type Settings } from '../settings.ts'
 import { corrupted } from './digits.ts'
 import type { Accuracy, Progress, ShownDigit } from './messages.ts'
@@ -27,22 +27,20 @@ export interface TrainingData {
   readonly test: Dataset
 }
 
-type Places = Int32Array<ArrayBuffer>
-
 export class Training {
   readonly #data: TrainingData
   readonly #truth: Int32Array
   readonly #optimizer: StatefulOptimizer
   readonly #cockpit: Cockpit
   readonly #times = new StepTimes()
-  readonly #train: (batch: { inputs: Tensor; targets: Tensor<'int32'> }) => Promise<{ readonly loss: number }>
+  readonly #train: (batch: Batch) => Promise<{ readonly loss: number }>
   readonly #predict: (images: NDArray) => Promise<Int32Array>
-  readonly #order: AsyncGenerator<{ inputs: Tensor<'int32'> }>
+  readonly #batches: AsyncGenerator<Batch>
   #every: number
   #steps = 0
   #loss = Number.NaN
   #smoothLoss = Number.NaN
-  #lastBatch: Places = new Int32Array()
+  #lastBatch = new Int32Array()
 
   private constructor(settings: Settings, data: TrainingData, engine: Engine, cockpit: Cockpit) {
     this.#cockpit = cockpit
@@ -60,7 +58,7 @@ export class Training {
     })
     this.#train = (batch) => step(batch)
     this.#predict = predictorOf(model, engine)
-    this.#order = batches(placesOf(data.train), {
+    this.#batches = batches(this.#data.train, {
       size: settings.batchSize,
       seed: settings.seed,
       epochs: Infinity,
@@ -123,15 +121,7 @@ export class Training {
   }
 
   async step(): Promise<void> {
-    const { value } = (await this.#order.next()) as { value: { inputs: Tensor<'int32'> } }
-    const places = Int32Array.from((await value.inputs.read()).data)
-    const { inputs, targets } = this.#data.train
-    // By its indices the cockpit can name samples.
-    const batch = {
-      inputs: tensor(rows(inputs, places)),
-      targets: tensor(rows(targets, places)),
-      indices: places,
-    }
+    const batch = (await this.#batches.next()).value as Batch
     const watched = {
       due: this.#steps % this.#every === 0,
       after: this.#steps > 0 && (this.#steps - 1) % this.#every === 0,
@@ -139,7 +129,7 @@ export class Training {
     const before = performance.now()
     const { loss } = await this.#train(batch)
     this.#times.add(watched, performance.now() - before)
-    this.#lastBatch = places
+    this.#lastBatch = Int32Array.from(batch.indices!)
     this.#loss = loss
     this.#smoothLoss = this.#steps === 0 ? loss : this.#smoothLoss + 0.05 * (loss - this.#smoothLoss)
     this.#steps++
@@ -202,12 +192,6 @@ export class Training {
 function predictorOf(model: Module, engine: Engine): (images: NDArray) => Promise<Int32Array> {
   const run = compile((images: Tensor) => ({ classes: argmax(model(images), 1) }), { engine })
   return async (images) => Int32Array.from((await run(images)).classes.data, Number)
-}
-
-/** Every sample's place instead of its numbers, so that batches say whom they consist of. */
-function placesOf({ targets }: Dataset): Dataset<'int32', 'int32'> {
-  const data = Int32Array.from(targets.data.keys())
-  return { inputs: { shape: [data.length], dtype: 'int32', data }, targets }
 }
 
 function spoiledData({ sabotage, seed }: Settings, { train, test }: TrainingData): TrainingData {
