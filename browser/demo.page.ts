@@ -146,16 +146,22 @@ it('says that a training has diverged, and can be restarted', () =>
     expect(await demo.rested()).toBe('ready')
   }))
 
-it('says what is missing where the engine or the digits are not there', () =>
+it.each([
+  ['**/digits/*', /digits cannot be fetched/],
+  ['**/*.wasm', /wasm/],
+  ['**/worker-*.js', /worker did not start/],
+])('says what is missing where %s is not there, and goes on once it is', (files, sentence) =>
   withPage('?steps=10', async (demo) => {
     const { page } = demo
-    await page.route('**/digits/*', (route) => route.abort())
+    await page.route(files, (route) => route.abort())
     await page.reload()
     expect(await demo.rested()).toBe('failed')
-    expect(await page.innerText('.phase')).toMatch(/digits cannot be fetched/)
-    await page.unroute('**/digits/*')
+    expect(await page.innerText('.phase')).toMatch(sentence)
+    expect(page.workers()).toHaveLength(0)
+    await page.unroute(files)
     expect(await demo.train()).toBe('finished')
-  }))
+  }),
+)
 
 interface LogLine {
   readonly kind: string
