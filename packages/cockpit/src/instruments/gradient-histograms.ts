@@ -45,17 +45,19 @@ export interface GradHist1dOptions extends HistogramOptions {
   readonly bins?: number
   /** Default: 'largest'. */
   readonly range?: RangeOption
+  /** Whether each parameter has counts of its own besides, in the same bins. Default: false. */
+  readonly perParameter?: boolean
 }
 
 const minimumOf = 5e-7
 
 /**
- * Histogram of all entries of all samples' gradients: `{ counts, edges, outside, notFinite, sampled?, error? }`. Counts of a sample stand for
+ * Histogram of all entries of all samples' gradients: `{ counts, edges, outside, notFinite, sampled?, error?, parameters? }`. Counts of a sample stand for
  * all entries; `sampled` says how many were drawn, `error` the relative error of a bin with one of a hundred entries. What is beyond the
  * range counts in the end bins, and in `outside`, below and above; what is not finite in `notFinite` alone.
  */
 export function GradHist1d(options: GradHist1dOptions = {}): Instrument {
-  const { bins: count = 100, range = 'largest', exact = false } = options
+  const { bins: count = 100, range = 'largest', exact = false, perParameter = false } = options
   checkBins('GradHist1d', count, rangeIn(range))
   checkEntries('GradHist1d', options)
   const place = binRange(range)
@@ -72,8 +74,7 @@ export function GradHist1d(options: GradHist1dOptions = {}): Instrument {
       }
       const largest = [...contributions].map(([, each]) => largestEntry(each)).reduce((a, b) => maximum(a, b))
       const bins = tensorBins(count, place, largest, state.range)
-      const counts = [...contributions].map(([, each]) => exactCounts(each, bins)).reduce((a, b) => a.add(b))
-      return { kind: 'exact' as const, counts, largest }
+      return { kind: 'exact' as const, counts: contributions.map((each) => exactCounts(each, bins)), largest }
     },
     log: ({ measured, step, batchSize, state }) => {
       if (measured.kind === 'drawn') {
@@ -84,13 +85,27 @@ export function GradHist1d(options: GradHist1dOptions = {}): Instrument {
           ...found,
           edges: edgesOf(bins),
           ...sampleRecord(measured.drawn, measured.total),
+          ...(perParameter && {
+            parameters: Object.fromEntries(
+              measured.drawn.map((one) => [one.name, { counts: countBins(values, [one], bins).counts }]),
+            ),
+          }),
         }
       }
       const bins = { count, range: place.at(step, () => measured.largest.data[0]!) }
       keepRange(state.range, place)
-      const counts = Array.from(measured.counts.data as ArrayLike<number>)
+      const each = measured.counts.map(({ data }) => Array.from(data as ArrayLike<number>))
+      const counts = [...each].map(([, own]) => own).reduce((a, b) => a.map((x, i) => x + b[i]!))
       const [below, above, notFinite] = counts.slice(count) as [number, number, number]
-      return { counts: counts.slice(0, count), outside: [below, above], notFinite, edges: edgesOf(bins) }
+      return {
+        counts: counts.slice(0, count),
+        outside: [below, above],
+        notFinite,
+        edges: edgesOf(bins),
+        ...(perParameter && {
+          parameters: each.map((own) => ({ counts: own.slice(0, count) })).toObject(),
+        }),
+      }
     },
   })
 }

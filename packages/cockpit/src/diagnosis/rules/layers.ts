@@ -11,7 +11,7 @@ const thresholds = {
   /** From layer to layer, on average. */
   factor: 3,
   /** Of the logarithms, that a straight line explains. */
-  fit: 0.6,
+  fit: 0.7,
   layers: 3,
 } as const
 
