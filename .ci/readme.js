@@ -27,6 +27,7 @@ const docs = [
   'write-a-layer',
   'write-a-loss',
   'write-an-engine',
+  'diagnosis',
   'operators',
   'from-backpack',
 ]

@@ -23,8 +23,8 @@ export interface Optimizer {
 export interface Batch<out T extends AnyTensor = Tensor<'int32'>, out I extends AnyTensor = Tensor> {
   readonly inputs: I
   readonly targets: T
-  /** Where its samples are in their data set, so that observers can name them. */
-  readonly indices?: ArrayLike<number>
+  /** Where its samples are in their data set, [N], so that observers can name them. */
+  readonly indices?: Tensor<'int32'>
 }
 
 /** A training step while it is traced: what there is of it, as expressions. */

@@ -1,15 +1,21 @@
 /**
  * @file What the diagnosis says of healthy trainings, where every warning is a false alarm, and of trainings with a planted fault. Asked at every
- * 25th step, as a page would that is looked at now and then. Run with `npm run cockpit-alarms`.
+ * 25th step, as a page would that is looked at now and then. Run with `npm run cockpit-alarms -- [healthy planted labels] [--seeds 1,2]`.
  */
 import type { Dataset } from '@beyondgrad/nn'
+import { parseArgs } from 'node:util'
 import { diagnose, type Finding, type Run } from '../src/index.ts'
 import { type DataName, images, present } from './alarms/data.ts'
 import { rawPixels, wrongLabels } from './alarms/faults.ts'
 import { type NetworkName, runOf, type Training } from './alarms/training.ts'
 
 const steps = 250
-const seeds = [1, 2]
+const { values: options, positionals } = parseArgs({
+  options: { seeds: { type: 'string', default: '1,2' } },
+  allowPositionals: true,
+})
+/** Thresholds were chosen with 1 and 2. */
+const seeds = options.seeds.split(',').map(Number)
 const rates: Readonly<
   Record<Exclude<NetworkName, 'sigmoids'>, readonly [sgd: number, momentum: number, adam: number]>
 > = {
@@ -138,12 +144,12 @@ async function planted(): Promise<void> {
     const missed: string[] = []
     for (const network of names)
       for (const [i, optimizer] of optimizers.entries()) {
-        const own = training(network, i, 1)
+        const own = training(network, i, seeds[0]!)
         if (own === undefined) continue
         const run = await runOf({
           network,
           data: mnist,
-          seed: 1,
+          seed: seeds[0]!,
           optimizer,
           learningRate: rates[network][i]!,
           steps,
@@ -173,11 +179,11 @@ async function labels(): Promise<void> {
     for (const network of ['logreg', 'mlp', 'conv'] as const)
       for (const [which, set] of data)
         for (const [i, optimizer] of optimizers.entries()) {
-          const { data: spoilt, wrong } = wrongLabels(set, part, 1)
+          const { data: spoilt, wrong } = wrongLabels(set, part, seeds[0]!)
           const run = await runOf({
             network,
             data: spoilt,
-            seed: 1,
+            seed: seeds[0]!,
             optimizer,
             learningRate: rates[network][i]!,
             steps,
@@ -205,4 +211,4 @@ async function labels(): Promise<void> {
 
 console.log(`${steps} steps, batches of 64 of 2000 images, data: ${[...data.keys()].join(', ')}`)
 for (const part of [labels, planted, healthy])
-  if (process.argv.length === 2 || process.argv.includes(part.name)) await part()
+  if (positionals.length === 0 || positionals.includes(part.name)) await part()

@@ -2,7 +2,7 @@
 import { backward, type Batch, crossEntropy } from '@beyondgrad/autograd'
 import { Gradient } from '@beyondgrad/backpack'
 import { Linear, Sequential, SGD, Tanh, trainStep } from '@beyondgrad/nn'
-import { evaluate, referenceEngine, slice, tensor } from '@beyondgrad/tensor'
+import { evaluate, intTensor, referenceEngine, slice, tensor } from '@beyondgrad/tensor'
 import { describe, expect, it } from 'vitest'
 import { GradAgreement, openCockpit, type TrackedStep } from '../src/index.ts'
 
@@ -19,7 +19,7 @@ function batchOf(samples: number, wrong: readonly number[] = [], from = 0): Batc
   return {
     inputs: tensor(inputs, { shape: [samples, 3], dtype: 'float32' }),
     targets: tensor(targets, { shape: [samples], dtype: 'int32' }),
-    indices: Array.from({ length: samples }, (_, n) => 100 + n),
+    indices: intTensor(Array.from({ length: samples }, (_, n) => 100 + n)),
   }
 }
 

@@ -157,6 +157,25 @@ describe.each(['convolutions', 'embeddings'] as const)('histograms of %s', (name
     expect(all.one.sampled).toBeUndefined()
   })
 
+  it('add up over parameters', async () => {
+    for (const exact of [true, false]) {
+      const { one, two } = await histogramsOf(name, {
+        ...options,
+        exact,
+        perParameter: true,
+        ...(!exact && { entries: 1e6 }),
+      })
+      type Own = { readonly parameters: Readonly<Record<string, { readonly counts: readonly never[] }>> }
+      const own = Object.entries((one as Histogram & Own).parameters)
+      expect(one.counts.map((_, bin) => own.reduce((sum, [, { counts }]) => sum + counts[bin]!, 0))).toEqual(
+        one.counts,
+      )
+      const rows = (two as typeof two & Own).parameters
+      for (const [parameter, { counts }] of own)
+        expect(rows[parameter]!.counts.map((row: number[]) => row.reduce((a, b) => a + b, 0))).toEqual(counts)
+    }
+  })
+
   it('of a sample stand for all, as far as they say', async () => {
     const exact = await histogramsOf(name, { ...options, exact: true })
     const some = await histogramsOf(name, { ...options, entries: 4096 })

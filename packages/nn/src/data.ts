@@ -61,7 +61,8 @@ export async function* batches<D extends DType, I extends DType = 'float32'>(
       yield {
         inputs: tensor(rows(dataset.inputs, which)),
         targets: tensor(rows(dataset.targets, which)),
-        indices: which,
+        // A tensor, too: batches that differ in tensors only are one program.
+        indices: tensor(which, { shape: [which.length], dtype: 'int32' }),
       }
     }
     // Gives an event loop its turn even if the consumer never waits.

@@ -26,6 +26,7 @@ import {
   type Engine,
   type Evaluated,
   guard,
+  hostData,
   isFloat,
   type NDArray,
   type Tensor,
@@ -145,7 +146,8 @@ export function trainStep<
       readonly watched: readonly Readonly<Record<string, unknown>>[]
     }
     const value = results.loss.data[0]!
-    const facts = { learningRate, ...(batch.indices && { indices: batch.indices }) }
+    const indices = batch.indices && (hostData(batch.indices) as Int32Array | undefined)
+    const facts = { learningRate, ...(indices && { indices }) }
     for (const [i, observer] of observers.entries())
       await observer.record(step, { loss: value, ...results.watched[i] }, facts)
     return { ...results.own, loss: value, step } as StepResult<X>

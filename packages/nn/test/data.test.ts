@@ -1,7 +1,7 @@
-import { type Batch } from '@beyondgrad/autograd'
+import { accumulate, type Batch, crossEntropy } from '@beyondgrad/autograd'
 import { hostData, type NDArray, type Tensor } from '@beyondgrad/tensor'
 import { describe, expect, it } from 'vitest'
-import { batches, type BatchesOptions, type Dataset, rows } from '../src/index.ts'
+import { batches, type BatchesOptions, type Dataset, Linear, rows } from '../src/index.ts'
 
 const count = 10
 const dataset: Dataset = {
@@ -32,11 +32,27 @@ describe('batches', () => {
     expect(list.flatMap(labels).sort()).toEqual(Array.from(dataset.targets.data))
     for (const batch of list) {
       const inputs = hostData(batch.inputs) as Float32Array
-      expect(Array.from(batch.indices!)).toEqual(labels(batch).map((label) => label - 100))
+      expect(Array.from(hostData(batch.indices!) as Int32Array)).toEqual(
+        labels(batch).map((label) => label - 100),
+      )
       labels(batch).forEach((label, n) => {
         expect(Array.from(inputs.slice(2 * n, 2 * n + 2))).toEqual([2 * (label - 100), 2 * (label - 100) + 1])
       })
     }
+  })
+
+  it('are what accumulate takes, places of samples and all', async () => {
+    const model = Linear(2, 3, { seed: 1 })
+    const labelled = {
+      ...dataset,
+      targets: { ...dataset.targets, data: dataset.targets.data.map((y) => y % 3) },
+    }
+    const of = (size: number) =>
+      accumulate({}, batches(labelled, { size }), {
+        loss: ({ inputs, targets }) => crossEntropy(model(inputs), targets),
+      })
+    const [parts, whole] = [await of(4), await of(count)]
+    expect(parts.loss).toBeCloseTo(whole.loss, 6)
   })
 
   it('come in an order that the seed determines, another one in every epoch', async () => {

@@ -16,7 +16,7 @@ const thresholds = {
 } as const
 
 const because =
-  'Per entry (divided by the root of the size), first and last weights of healthy networks of three to six layers differed by a factor of 2 to 50, those of six layers with sigmoids by 20 000 to 50 000.'
+  'Per entry (divided by the root of the size), first and last weights of healthy networks of three to six layers differed by a factor of 2 to 50, those of six layers with sigmoids by 3000 to 50 000 while they did not train.'
 const source = 'Hochreiter, 1991; Bengio, Simard and Frasconi, 1994; Glorot and Bengio, AISTATS 2010'
 const limits =
   'Layers are in the order of the header; parallel branches have none. Logs without shapes, as those of the Python library, can’t be told.'

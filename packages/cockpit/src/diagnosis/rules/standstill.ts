@@ -60,7 +60,7 @@ export const learningRateTooSmall: Rule = defineRule({
     normTest: 0.95,
   },
   because:
-    'To first order a step lowers the loss by ‖ḡ‖ ‖Δθ‖ at most; below a thousandth of the loss, fifty steps can’t lower it by more than a twentieth. Healthy runs were at 0.05 and above, rates 100 times too small at 0.00004 to 0.001.',
+    'To first order a step lowers the loss by ‖ḡ‖ ‖Δθ‖ at most; below a thousandth of the loss, fifty steps can’t lower it by more than a twentieth. Healthy runs were at 0.03 and above, rates 100 times too small at 0.00004 to 0.003.',
   limits:
     'A rate that rises, or was lowered on purpose, is left alone. On a plateau the gradient is noise; then "plateau" speaks.',
   source: `${guide}; the bound by the inequality of Cauchy and Schwarz`,
