@@ -165,14 +165,13 @@ describe.each(['convolutions', 'embeddings'] as const)('histograms of %s', (name
         perParameter: true,
         ...(!exact && { entries: 1e6 }),
       })
-      type Own = { readonly parameters: Readonly<Record<string, { readonly counts: readonly never[] }>> }
-      const own = Object.entries((one as Histogram & Own).parameters)
-      expect(one.counts.map((_, bin) => own.reduce((sum, [, { counts }]) => sum + counts[bin]!, 0))).toEqual(
-        one.counts,
-      )
-      const rows = (two as typeof two & Own).parameters
+      type Own<T> = { readonly parameters: Readonly<Record<string, { readonly counts: readonly T[] }>> }
+      const own = Object.entries((one as Histogram & Own<number>).parameters)
+      const sums = one.counts.map((_, bin) => own.reduce((sum, [, { counts }]) => sum + counts[bin]!, 0))
+      expect(sums).toEqual(one.counts)
+      const rows = (two as typeof two & Own<readonly number[]>).parameters
       for (const [parameter, { counts }] of own)
-        expect(rows[parameter]!.counts.map((row: number[]) => row.reduce((a, b) => a + b, 0))).toEqual(counts)
+        expect(rows[parameter]!.counts.map((row) => row.reduce((a, b) => a + b, 0))).toEqual(counts)
     }
   })
 
