@@ -1,6 +1,13 @@
 /** @file The diagnosis: what its rules say of runs made by hand. */
 import { describe, expect, it } from 'vitest'
-import { defineRule, diagnose, type LoggedValue, type Run, type StepLine } from '../src/index.ts'
+import {
+  defineRule,
+  diagnose,
+  type LoggedValue,
+  parseCockpit,
+  type Run,
+  type StepLine,
+} from '../src/index.ts'
 
 type Quantities = StepLine['quantities']
 
@@ -24,6 +31,9 @@ function runOf(
 }
 
 const names = (run: Run): string[] => diagnose(run).map(({ rule }) => rule)
+
+/** Noise that no seed decides about. */
+const wave = (step: number, size = 0.1): number => size * Math.sin(7.3 * step)
 
 describe('what a log may hold', () => {
   it('is nothing to say where there is nothing', () => {
@@ -49,6 +59,24 @@ describe('what a log may hold', () => {
         expect(() =>
           diagnose(runOf(many, () => Object.fromEntries(all.map((name) => [name, value])))),
         ).not.toThrow()
+  })
+
+  it('is what the Python library wrote, with parameters by number and without shapes', () => {
+    const table = Object.fromEntries(
+      Array.from({ length: 120 }, (_, step) => [
+        step,
+        {
+          Loss: 2 + wave(step),
+          Alpha: 1.5 + wave(step),
+          GradNorm: [0, 1],
+          UpdateSize: [0, 0.1],
+          train_loss: null,
+        },
+      ]),
+    )
+    expect(names(parseCockpit(JSON.stringify(table)))).toEqual(['dead-layer'])
+    const [finding] = diagnose(parseCockpit(JSON.stringify(table).replaceAll('[0,', '[2,')))
+    expect(finding).toMatchObject({ rule: 'steps-overshoot', steps: [70, 119] })
   })
 })
 
@@ -95,9 +123,6 @@ describe('step length', () => {
     expect(names(runOf(15, () => ({ Alpha: 3 })))).toEqual([])
   })
 })
-
-/** A loss that falls from 2.3, and one that stays; noise that no seed decides about. */
-const wave = (step: number, size = 0.1): number => size * Math.sin(7.3 * step)
 
 describe('steps that are too short, and losses that stand still', () => {
   const plain = (rate: number, normTest: number, alpha: number) =>
