@@ -82,7 +82,9 @@ it('takes another learning rate at once, and restarts for another batch size', (
     await expect.poll(() => page.innerText('button.main')).toBe('Restart')
     await demo.train()
     expect(await demo.figure('steps')).toBe('30')
-    expect((await savedLog(demo))[0]).toMatchObject({ kind: 'header', batchSize: 32, learningRate: 0.02 })
+    const again = await savedLog(demo)
+    expect(again[0]).toMatchObject({ kind: 'header', batchSize: 32 })
+    expect(again.find(({ kind }) => kind === 'step')).toMatchObject({ step: 0, learningRate: 0.02 })
   }))
 
 it.each([
@@ -169,11 +171,14 @@ interface LogLine {
   readonly learningRate?: number
 }
 
+/** What a button saves. */
+async function saved({ page }: DemoPage, button: string): Promise<string> {
+  const [download] = await Promise.all([page.waitForEvent('download'), page.click(`text=${button}`)])
+  return readFileSync(await download.path(), 'utf8')
+}
+
 /** What "Save run.jsonl" saves. */
-async function savedLog({ page }: DemoPage): Promise<readonly LogLine[]> {
-  const [download] = await Promise.all([page.waitForEvent('download'), page.click('text=Save run.jsonl')])
-  const lines = readFileSync(await download.path(), 'utf8')
-    .trimEnd()
-    .split('\n')
+async function savedLog(demo: DemoPage): Promise<readonly LogLine[]> {
+  const lines = (await saved(demo, 'Save run.jsonl')).trimEnd().split('\n')
   return lines.map((line) => JSON.parse(line) as LogLine)
 }

@@ -69,7 +69,7 @@ export const usualRate: Readonly<Record<Settings['optimizer'], number>> = {
   adam: 0.001,
 }
 
-/** The engine that is quicker for each network in a browser; see the README. */
+/** The lighter engine where it is quick enough, else the quicker one; see the README. */
 export const usualEngine: Readonly<Record<Settings['model'], Settings['engine']>> = {
   mlp: 'tfjs',
   conv: 'onnxruntime',

@@ -1,6 +1,7 @@
-/** @file What the diagnosis says, in sentences that are read out when they change. */
+/** @file What the diagnosis says, in sentences that are read out when they appear, and not whenever a number in them changes. */
 import type { Finding } from '@beyondgrad/cockpit'
 import { html, type TemplateResult } from 'lit-html'
+import { repeat } from 'lit-html/directives/repeat.js'
 import type { PageState } from './state.ts'
 import { phaseNames } from './wording.ts'
 
@@ -20,20 +21,22 @@ export function findings(state: PageState): TemplateResult {
       <p class="phase" role="status" data-phase=${phase}>
         ${phase === 'failed' ? failure : phaseNames[phase]}
       </p>
-      <ul aria-live="polite">
+      <ul aria-live="polite" aria-relevant="additions">
         ${
           findings.length === 0
             ? html`<li class="calm">${nothingSeen}</li>`
-            : findings.map(
-                ({ severity, rule, sentence, source }) => html`
-                  <li class=${severity} data-rule=${rule} title=${source}>
-                    <strong>${severities[severity]}</strong> ${capitalised(sentence)}.
-                  </li>
-                `,
-              )
+            : repeat(findings, ({ rule, parameters = [] }) => [rule, ...parameters].join(), findingItem)
         }
       </ul>
     </section>
+  `
+}
+
+function findingItem({ severity, rule, sentence, source }: Finding): TemplateResult {
+  return html`
+    <li class=${severity} data-rule=${rule} title=${source}>
+      <strong>${severities[severity]}</strong> ${capitalised(sentence)}.
+    </li>
   `
 }
 

@@ -36,3 +36,7 @@ function draw(): void {
 
 draw()
 addEventListener('pagehide', () => app.close())
+// Somebody came back to a page that the browser had kept, without its worker.
+addEventListener('pageshow', ({ persisted }) => {
+  if (persisted) app.reset()
+})

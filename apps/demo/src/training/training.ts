@@ -10,7 +10,7 @@ import {
   trainStep,
 } from '@beyondgrad/nn'
 import { argmax, compile, type Engine, type NDArray, type Tensor } from '@beyondgrad/tensor'
-import { rateOf, type Settings } from '../settings.ts'
+import type { Settings } from '../settings.ts'
 import { corrupted } from './digits.ts'
 import type { Accuracy, Progress, ShownDigit } from './messages.ts'
 import { modelOf, optimizerOf } from './models.ts'
@@ -74,8 +74,10 @@ export class Training {
       every: (step) => step % (self?.every ?? settings.every) === 0,
       header: {
         model: settings.model,
+        loss: 'cross-entropy',
         optimizer: settings.optimizer,
-        learningRate: rateOf(settings),
+        engine: settings.engine,
+        data: `the first ${data.train.targets.data.length} digits of MNIST`,
         seed: settings.seed,
         sabotage: [...settings.sabotage],
       },
@@ -129,7 +131,7 @@ export class Training {
     const before = performance.now()
     const { loss } = await this.#train(batch)
     this.#times.add(watched, performance.now() - before)
-    this.#lastBatch = Int32Array.from(batch.indices!)
+    this.#lastBatch = Int32Array.from((await batch.indices!.read()).data)
     this.#loss = loss
     this.#smoothLoss = this.#steps === 0 ? loss : this.#smoothLoss + 0.05 * (loss - this.#smoothLoss)
     this.#steps++
