@@ -16,7 +16,9 @@ export {
 } from './report/drawing/figure.ts'
 export type { Size } from './report/drawing/panel.ts'
 export { type DocumentOption, svgText } from './report/drawing/svg.ts'
+export { type ReportOptions, reportHtml } from './report/html.ts'
 export { mountCockpit, type MountedCockpit, type MountOptions } from './report/live.ts'
+export { type Absence, absencesOf, type Fact, factsOf } from './report/run-facts.ts'
 export type {
   AreaMark,
   BarMark,

@@ -25,7 +25,7 @@ export interface TimeSeries {
   readonly tone?: Tone
   readonly second?: boolean
   /** Default: dots with their moving average. */
-  readonly as?: 'dots' | 'line'
+  readonly as?: 'dots' | 'line' | 'dashed'
 }
 
 /** Dots, their average, and signs for what is no number. */
@@ -38,8 +38,18 @@ function timeMarks(
   if (shown.values.length + numbers.lost.values.length === 0) return []
   const points = thinned(shown)
   const marks: PlotMark[] =
-    as === 'line'
-      ? [{ mark: 'line', name, x: points.steps, y: points.values, tone: tone ?? 'blue', ...on }]
+    as !== 'dots'
+      ? [
+          {
+            mark: 'line',
+            name,
+            x: points.steps,
+            y: points.values,
+            tone: tone ?? 'blue',
+            ...(as === 'dashed' && { dashed: true }),
+            ...on,
+          },
+        ]
       : [
           {
             mark: 'point',

@@ -27,7 +27,7 @@ export function drawPanel(panel: PlotPanel, { width, height }: Size, svg: SvgMak
   const margins = {
     marginLeft: isNarrow ? 2 : Math.min(width / 3, Math.max(46, names * 5.4 + 12)),
     marginRight: panel.second !== undefined && panel.second.hidden !== true ? 46 : isNarrow ? 2 : 10,
-    marginTop: 5,
+    marginTop: 8,
     marginBottom: panel.x.hidden === true && panel.x.label === '' ? 2 : panel.x.label === '' ? 18 : 30,
   }
   const area = { width, height: Math.max(40, height - head - foot) }
@@ -123,14 +123,14 @@ function axes(panel: PlotPanel, { x, y, second }: PanelScales, inner: Size): Mar
     ...(isPlain ? [Plot.gridY([...rows], { strokeOpacity: 0.1 })] : []),
     ...(panel.y.hidden === true
       ? []
-      : [Plot.axisY([...rows], { ...style, anchor: 'left', tickFormat: (tick: number) => y.label(tick) })]),
+      : [Plot.axisY([...rows], { ...style, anchor: 'left', text: (tick: number) => y.label(tick) })]),
     ...(panel.x.hidden === true
       ? []
       : [
           Plot.axisX([...x.ticks], {
             ...style,
             anchor: 'bottom',
-            tickFormat: (tick: number) => x.label(tick),
+            text: (tick: number) => x.label(tick),
           }),
         ]),
     ...(second === undefined || panel.second?.hidden === true ? [] : [secondAxis(second, y, style)]),
@@ -144,7 +144,7 @@ function secondAxis(second: AxisScale, first: AxisScale, style: Plot.AxisYOption
   return Plot.axisY([...labels.keys()], {
     ...style,
     anchor: 'right',
-    tickFormat: (tick: number) => labels.get(tick) ?? '',
+    text: (tick: number) => labels.get(tick) ?? '',
   })
 }
 

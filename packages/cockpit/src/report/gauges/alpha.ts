@@ -55,7 +55,9 @@ function panelOf(context: GaugeContext, having: readonly NamedRun[]): PlotPanel 
         name: 'loss along a step',
         x: valley,
         y: valley.map((x) => x ** 2),
-        tone: 'orange',
+        // Orange is a run's, where there are several.
+        tone: context.runs.length > 1 ? 'ink' : 'orange',
+        opacity: context.runs.length > 1 ? 0.45 : 1,
         second: true,
       },
       ...all.flatMap(({ run, numbers, tone }) =>
@@ -144,7 +146,7 @@ function summary(values: readonly number[]): string {
   const half = sorted.length / 2
   const median = (sorted[Math.ceil(half) - 1]! + sorted[Math.floor(half)]!) / 2
   const mean = values.reduce((a, b) => a + b, 0) / values.length
-  return `median ${median.toFixed(2)}, mean ${mean.toFixed(2)}`
+  return `median ${median.toFixed(2)}, mean ${mean.toFixed(2)}`.replaceAll('-', '−')
 }
 
 function beyond(values: readonly number[], tone: Tone): EdgeMark[] {

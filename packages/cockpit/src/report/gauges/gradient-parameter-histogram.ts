@@ -42,17 +42,18 @@ export const parameterHistogramsGauge: GaugeOf = (context) =>
 const most = 12
 
 function grid(context: GaugeContext, having: readonly NamedRun[]): PlacedPanel[] {
-  const panels = having.flatMap((run) =>
-    [...latest2d(run.run)!.parameters].map(([name, histogram]) =>
-      heat(
-        context.runs.length > 1 ? `${name}, ${run.name}` : name,
-        histogram,
-        toneOf(context, run) ?? 'blue',
-      ),
-    ),
+  const found = having.map((run) => ({ run, of: latest2d(run.run)!.parameters }))
+  const names = [...new Set(found.flatMap(({ of }) => [...of.keys()]))]
+  // Runs beside each other.
+  const panels = names.flatMap((name) =>
+    found.flatMap(({ run, of }) => {
+      const histogram = of.get(name)
+      const title = context.runs.length > 1 ? `${name}, ${run.name}` : name
+      return histogram === undefined ? [] : [heat(title, histogram, toneOf(context, run) ?? 'blue')]
+    }),
   )
   const shown = panels.slice(0, most)
-  const columns = Math.min(3, shown.length)
+  const columns = Math.min(having.length === 2 ? 4 : 3, shown.length)
   const rows = Math.ceil(shown.length / columns)
   return shown.map((panel, i) => ({
     panel:
@@ -113,14 +114,14 @@ function withMarginals(histogram: Histogram2d): PlacedPanel[] {
   const ofColumns = columnEdges.slice(1).map((_, j) => counts.reduce((sum, row) => sum + row[j]!, 0))
   const ofRows = counts.map((row) => row.reduce((a, b) => a + b, 0))
   const without = (axis: PlotAxis): PlotAxis => ({ ...axis, hidden: true })
-  const entries: PlotAxis = { label: '', scale: 'log', hidden: true }
+  const entries: PlotAxis = { label: 'entries', scale: 'log', hidden: true }
   return [
     { panel: { ...main, title: '' }, left: 0, top: 0.26, width: 0.82, height: 0.74 },
     {
       panel: {
         title: main.title,
-        x: without(main.x),
-        y: entries,
+        x: { ...without(main.x), label: '' },
+        y: { ...entries, label: '' },
         marks: [
           { mark: 'bar', name: '', edges: columnEdges, lengths: ofColumns, tone: 'blue', opacity: 0.6 },
         ],

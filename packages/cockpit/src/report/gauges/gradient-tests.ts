@@ -55,7 +55,7 @@ function planeOf(context: GaugeContext, having: readonly NamedRun[]): PlotPanel 
     scale: 'symlog',
     linearWithin: 0.1,
     range: [-end, end],
-    ticks: [-1, -0.1, 0, 0.1, 1],
+    ticks: [-1, -0.1, 0.1, 1],
   })
   const marks = having.flatMap((run) => latest(run, toneOf(context, run)))
   return {

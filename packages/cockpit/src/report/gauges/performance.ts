@@ -97,7 +97,7 @@ function notesOf(context: GaugeContext, run: NamedRun): TimeSeries[] {
             name: `${tone === undefined ? '' : `${run.name}: `}${which} ${value}`,
             numbers,
             tone: tone ?? own,
-            as: 'line' as const,
+            as: isAccuracy ? ('line' as const) : ('dashed' as const),
             second: isAccuracy,
           }
         })
