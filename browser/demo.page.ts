@@ -116,6 +116,8 @@ it('shows a run beside the one before it', () =>
     await demo.train()
     await page.waitForSelector('.plots .runs')
     expect(await page.innerText('.plots .runs')).toMatch(/this run\s+● the run before/)
+    const report = await saved(demo, 'Save report')
+    expect(report).toMatch(/^<!doctype html>.*Findings: this run.*Findings: the run before.*<svg/s)
     expect(new URL(page.url()).search).toBe('?every=4&steps=40&pace=1000&sabotage=raw')
     expect(demo.complaints).toEqual([])
   }))

@@ -1,8 +1,10 @@
 /** @file The page at work: what its state is, and how actions and the worker's reports change it. */
 import { diagnose } from '@beyondgrad/cockpit'
+import { reportHtml } from '@beyondgrad/cockpit/report'
 import { needsRestart, queryOf, type Settings } from '../settings.ts'
 import type { Report } from '../training/messages.ts'
 import { download } from './download.ts'
+import { compared } from './plots.ts'
 import { Recording } from './recording.ts'
 import { Session } from './session.ts'
 import type { Actions, PageState } from './state.ts'
@@ -70,6 +72,11 @@ export class App implements Actions {
 
   saveLog(): void {
     download('run.jsonl', 'application/jsonl', this.#recording.text)
+  }
+
+  saveReport(): void {
+    const { names, runs } = compared(this.#state)
+    download('report.html', 'text/html', reportHtml(runs, { title: 'A training on MNIST', names }))
   }
 
   /** Frees the worker. */

@@ -28,7 +28,7 @@ export class Plots {
 }
 
 /** This run, and the one before it if there is one. */
-function compared({ run = nothing, previous }: Pick<PageState, 'run' | 'previous'>): {
+export function compared({ run = nothing, previous }: Pick<PageState, 'run' | 'previous'>): {
   readonly names: readonly string[]
   readonly runs: readonly Run[]
 } {

@@ -33,4 +33,5 @@ export interface Actions {
   reset(): void
   change(settings: Partial<Settings>): void
   saveLog(): void
+  saveReport(): void
 }

@@ -28,6 +28,9 @@ export function view(state: PageState, actions: Actions, plots: HTMLElement): Te
         )}
         <section class="plots" aria-label="Instruments">${plots}</section>
         <p class="buttons">
+          <button type="button" ?disabled=${!hasSteps(state)} @click=${() => actions.saveReport()}>
+            Save report
+          </button>
           <button type="button" ?disabled=${!hasSteps(state)} @click=${() => actions.saveLog()}>
             Save run.jsonl
           </button>
