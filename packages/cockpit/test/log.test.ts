@@ -16,8 +16,7 @@ const folder = (): string => join(scratch, String(folders++))
 const header = { parameters: [{ name: 'w', shape: [2] }], quantities: ['Loss', 'Alpha'] }
 
 /** A log of three steps. */
-function logged(): string {
-  const at = folder()
+function logged(at: string = folder()): string {
   const log = runLog(openRunFile(at))
   log.begin(header)
   log.step({ step: 0, time: 0.1, quantities: { Loss: NaN, GradNorm: { w: Infinity } } })
@@ -92,6 +91,34 @@ describe('the log of a run', () => {
     openRunFile(at, { resume: true }).close()
     expect(readFileSync(join(at, 'run.jsonl'), 'utf8')).toContain('"step":2')
     expect(existsSync(join(at, 'unfinished.jsonl'))).toBe(false)
+  })
+
+  it('keeps notes of before the first step until the header is written', () => {
+    const at = folder()
+    const log = runLog(openRunFile(at))
+    log.note(0, { valid_loss: 2.3 })
+    log.note(0, { valid_accuracy: 0.1 })
+    expect(readRun(at)).toEqual({ header: undefined, steps: [], notes: [] })
+    log.begin(header)
+    log.step({ step: 0, time: 0, quantities: { Loss: 1 } })
+    log.note(1, { valid_loss: 2 })
+    log.close()
+    const run = readRun(at)
+    expect(run.header).toMatchObject(header)
+    expect(run.notes.map(({ step, values }) => [step, values])).toEqual([
+      [0, { valid_loss: 2.3 }],
+      [0, { valid_accuracy: 0.1 }],
+      [1, { valid_loss: 2 }],
+    ])
+  })
+
+  it('takes away a run without a step, noted or not, so that its folder is free again', () => {
+    const at = folder()
+    const log = runLog(openRunFile(at))
+    log.note(0, { valid_loss: 2.3 })
+    log.close()
+    expect(existsSync(join(at, 'run.jsonl'))).toBe(false)
+    expect(logged(at)).toBe(at)
   })
 
   it('refuses a folder with a run, and takes away one without a step', () => {

@@ -10,6 +10,7 @@ export interface RunLog {
   step(line: Omit<StepLine, 'kind'>): void
   /** Keeps a step that the next one completes. */
   wait(line: Omit<StepLine, 'kind'>): void
+  /** Before the header, it waits for that: whoever reads the log must know the run first. Without a step there is no run, and no note of it. */
   note(step: number, values: Readonly<Record<string, LoggedValue>>): void
   close(): void
 }
@@ -18,6 +19,7 @@ export function runLog(sink: LogSink): RunLog {
   const { before } = sink
   const begun = performance.now() - 1000 * (before?.steps.at(-1)?.time ?? 0)
   let hasHeader = before?.header !== undefined
+  const early: string[] = []
   const time = (): number => (performance.now() - begun) / 1000
   return {
     time,
@@ -26,10 +28,15 @@ export function runLog(sink: LogSink): RunLog {
       hasHeader = true
       const started = new Date().toISOString()
       sink.append(formatLine({ kind: 'header', version: 1, started, ...header } as RunHeader))
+      for (const note of early.splice(0)) sink.append(note)
     },
     step: (line) => sink.append(formatLine({ kind: 'step', ...line })),
     wait: (line) => sink.wait(formatLine({ kind: 'step', ...line })),
-    note: (step, values) => sink.append(formatLine({ kind: 'note', step, time: time(), values })),
+    note: (step, values) => {
+      const line = formatLine({ kind: 'note', step, time: time(), values })
+      if (hasHeader) sink.append(line)
+      else early.push(line)
+    },
     close: () => sink.close(),
   }
 }
