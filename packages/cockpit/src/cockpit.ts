@@ -73,7 +73,7 @@ export interface Cockpit extends Observer {
   unavailable(loss: Tensor): Readonly<Record<string, string>>
   /** Tracks a step of a loop that is not `trainStep`, and does its updates. Returns the loss before them. */
   track(step: OwnStep): Promise<{ readonly loss: number }>
-  /** Logs what the instruments don’t know, as accuracies after an epoch; before the first step, together with that. */
+  /** Logs what the instruments don't know, as accuracies after an epoch; before the first step, together with that. */
   note(step: number, values: Readonly<Record<string, LoggedValue>>): void
   /** Ends the log. */
   close(): Promise<void>

@@ -213,4 +213,25 @@ describe('curvature, and when to stop', () => {
     expect(names(run('valid_loss', [1, 0.8, 0.7, 0.6, 0.61]))).toEqual([])
     expect(names(run('valid_loss', [1, 0.8, 0.81, 0.82, 0.82]))).toEqual([])
   })
+
+  it('sees no overfitting where nothing is learned, nor in small changes', () => {
+    const run = (what: string, train: readonly number[], valid: readonly number[]): Run => ({
+      ...runOf(60, () => ({})),
+      notes: valid.map((value, i) => ({
+        kind: 'note',
+        step: 10 * i,
+        time: i,
+        values: { [`train_${what}`]: train[i]!, [`valid_${what}`]: value },
+      })),
+    })
+    const falling = [0.11, 0.12, 0.1, 0.1, 0.085]
+    expect(names(run('accuracy', [0.1, 0.11, 0.11, 0.1, 0.12], falling))).toEqual([])
+    expect(names(run('accuracy', [0.1, 0.11, 0.2, 0.3, 0.5], falling))).toEqual(['overfitting'])
+    expect(names(run('accuracy', [90, 97, 97, 98, 99], [88, 95, 94, 93, 92]))).toEqual(['overfitting'])
+    expect(names(run('accuracy', [90, 97, 97, 98, 99], [88, 95, 94.5, 94, 93.5]))).toEqual([])
+    const rising = [2.4, 2.3, 2.4, 2.5, 2.6]
+    expect(names(run('loss', [2.4, 2.3, 2.3, 2.29, 2.28], rising))).toEqual([])
+    expect(names(run('loss', [2.4, 2.3, 2.1, 1.9, 1.7], rising))).toEqual(['overfitting'])
+    expect(names(run('loss', [2.4, 2.3, 2.1, 1.9, 1.7], [2.4, 2.3, 2.35, 2.4, 2.45]))).toEqual([])
+  })
 })

@@ -61,11 +61,11 @@ const namesOf = (sets: readonly string[], what: 'loss' | 'accuracy'): string[] =
 
 export const overfitting: Rule = defineRule({
   name: 'overfitting',
-  says: 'On other data the loss rises, or the accuracy falls, while on the training data it goes on getting better.',
+  says: 'On other data the loss rises, or the accuracy falls, while on the training data it goes on getting much better.',
   looksAt: ['notes: train and valid or test loss and accuracy', 'Loss'],
-  thresholds: { since: 3, loss: 0.05, accuracy: 0.01 },
+  thresholds: { since: 3, loss: 0.1, accuracy: 0.02, training: 0.2 },
   because:
-    'Three notes in a row that are worse than the best, and in the end by more than a twentieth of the loss or one in a hundred samples, are rarely chance.',
+    'Three notes in a row that are worse than the best, and in the end by more than a tenth of the loss or two in a hundred samples, are rarely chance: an accuracy of 2000 samples is known to about one in a hundred. Training must have lost a fifth of its loss or of its errors since; at the level of chance accuracies go up and down too, by less than that.',
   limits:
     'Only what somebody noted, by names as "valid_loss" or "testAccuracy". Without a training loss among the notes, those of batches count.',
   source: 'Prechelt, "Early stopping – but when?", 1998',
@@ -75,7 +75,7 @@ export const overfitting: Rule = defineRule({
 function worse(
   run: RunView,
   what: 'loss' | 'accuracy',
-  at: Readonly<Record<'since' | 'loss' | 'accuracy', number>>,
+  at: Readonly<Record<'since' | 'loss' | 'accuracy' | 'training', number>>,
 ): Observation | undefined {
   // The better the lower.
   const sign = what === 'loss' ? 1 : -1
@@ -88,9 +88,13 @@ function worse(
   if (best === undefined || last === undefined || list.length - 1 - list.indexOf(best) < at.since)
     return undefined
   const gap = sign * (last.value - best.value)
-  const limit = what === 'loss' ? at.loss * Math.abs(best.value) : at.accuracy * (best.value > 1 ? 100 : 1)
+  const all = best.value > 1 ? 100 : 1
+  const limit = what === 'loss' ? at.loss * Math.abs(best.value) : at.accuracy * all
   const train = trainingSince(run, what, best.step)
-  if (gap <= limit || train === undefined || sign * (train.now - train.then) >= 0) return undefined
+  if (gap <= limit || train === undefined) return undefined
+  const left = what === 'loss' ? Math.abs(train.then) : all - train.then
+  const gain = (sign * (train.then - train.now)) / left
+  if (!(gain > at.training)) return undefined
   const shown = (value: number): string =>
     what === 'accuracy' && best.value <= 1 ? percent(value) : said(value)
   return {
@@ -104,6 +108,16 @@ function worse(
         value: gap,
         threshold: limit,
         values: list.length,
+      },
+      {
+        quantity: `${what} of training`,
+        of:
+          what === 'loss'
+            ? 'share of the loss that is gone since'
+            : 'share of the errors that are gone since',
+        value: gain,
+        threshold: at.training,
+        values: 2,
       },
     ],
     strength: gap / limit,
