@@ -83,9 +83,12 @@ interface ScaleOptions {
 function scaleOf(
   axis: PlotAxis,
   values: readonly number[],
-  { ticks: count, isTight }: ScaleOptions,
+  { ticks: most, isTight }: ScaleOptions,
 ): AxisScale {
   const shown = values.filter((value) => Number.isFinite(value) && (axis.scale !== 'log' || value > 0))
+  // A line that does not move is read off with few ticks.
+  const isConstant = axis.range === undefined && shown.every((value) => value === shown[0])
+  const count = isConstant ? Math.min(most, 3) : most
   const isFixed = axis.range !== undefined || isTight
   const domain = endsOf(axis, shown)
   const scale = d3Scale(axis, domain)
@@ -117,7 +120,8 @@ function endsOf({ range, scale, integers }: PlotAxis, shown: readonly number[]):
   if (low > high) return scale === 'log' ? [0.1, 10] : [0, 1]
   if (low < high) return [low, high]
   if (scale === 'log') return [low / 2, low * 2]
-  const around = integers === true ? 1 : Math.abs(low) / 2 || 1
+  // From zero, so that the value itself is at a tick as often as can be.
+  const around = integers === true ? 1 : Math.abs(low) || 1
   return [low - around, high + around]
 }
 
@@ -177,14 +181,29 @@ export function labelsFor(ticks: readonly number[]): (tick: number) => string {
   const sizes = ticks.map(Math.abs).filter((size) => size > 0)
   const largest = sizes.reduce((a, b) => Math.max(a, b), 0)
   const smallest = sizes.reduce((a, b) => Math.min(a, b), Infinity)
-  const isPlain = largest < 1e5 && smallest >= 1e-3
+  const isPlain = largest < 1e5 && smallest >= 1e-4
   return (tick) => {
     if (tick === 0) return '0'
     return isPlain ? minus(String(Number(tick.toPrecision(6)))) : powerOf(tick)
   }
 }
 
+/** About how wide a label is, in units of its size of font. */
+export function widthOf(label: string): number {
+  return [...label].reduce(
+    (sum, sign) => sum + (widths.find(([signs]) => signs.includes(sign))?.[1] ?? 0.54),
+    0,
+  )
+}
+
 const raised = '⁰¹²³⁴⁵⁶⁷⁸⁹'
+
+const widths = [
+  ['0123456789', 0.64],
+  ['.·', 0.32],
+  [`${raised}⁻`, 0.45],
+  ['−', 0.84],
+] as const
 
 function powerOf(value: number): string {
   const [mantissa, exponent] = Number(value.toPrecision(3)).toExponential().split('e') as [string, string]

@@ -41,6 +41,55 @@ describe('a gauge', () => {
     isSound(svgText(svg))
   })
 
+  it.each([
+    [1e-3, /^0 0\.0005 0\.001 0\.0015 0\.002$/],
+    [0.1, /^0 0\.05 0\.1 0\.15 0\.2$/],
+    [3e-5, /^0 2·10⁻⁵ 4·10⁻⁵ 6·10⁻⁵$/],
+    [2.5e-7, /^0 2·10⁻⁷ 4·10⁻⁷ 6·10⁻⁷$/],
+  ])('has few ticks for a learning rate that stays at %d', (learningRate, ticks) => {
+    const constant = madeRun({ Loss: [3, 2, 1] }, { learningRate })
+    const svg = renderGauge(gaugeOf(constant, 'hyper-parameters'), { document })
+    const labels = [...svg.querySelectorAll('[aria-label="y-axis tick label"] text')]
+    expect(labels.map((label) => label.textContent).join(' ')).toMatch(ticks)
+    expect(labels.length).toBeLessThan(7)
+  })
+
+  it('has room at the left for the longest label', () => {
+    // A digit is about 6.4 wide.
+    const close = madeRun({ Loss: [0.0123451, 0.0123452, 0.0123453] })
+    const svg = renderGauge(gaugeOf(close, 'performance'), { document })
+    const axis = svg.querySelector('[aria-label="y-axis tick label"]')!
+    const labels = [...axis.querySelectorAll('text')].map(({ textContent }) => textContent ?? '')
+    const longest = Math.max(...labels.map(({ length }) => length))
+    expect(longest).toBeGreaterThan(8)
+    const ends = [...svg.querySelectorAll('[aria-label="y-axis tick"] path')].map((path) =>
+      Number(/translate\((\d+(\.\d+)?)/.exec(path.getAttribute('transform') ?? '')?.[1]),
+    )
+    expect(Math.min(...ends)).toBeGreaterThan(6.4 * longest)
+  })
+
+  it('has panels above each other in line, however long their labels are', () => {
+    const histogram = {
+      counts: [
+        [1, 2],
+        [3, 4],
+      ],
+      edges: [
+        [-0.00025, 0, 0.00025],
+        [-1, 0, 1],
+      ],
+    }
+    const svg = renderGauge(gaugeOf(madeRun({ GradHist2d: [histogram] }), 'gradient-parameter-histogram'), {
+      document,
+    })
+    const leftmost = (panel: Element | undefined, kind: string, side: string): number =>
+      Math.min(...[...panel!.querySelectorAll(kind)].map((each) => Number(each.getAttribute(side))))
+    const [main, above] = [...svg.children]
+    expect(svg.textContent).toContain('−0.0002')
+    expect(leftmost(main, 'line', 'x1')).toBeGreaterThan(46)
+    expect(leftmost(above, 'rect', 'x')).toBe(leftmost(main, 'line', 'x1'))
+  })
+
   it('says what is missing in its place', () => {
     const svg = renderGauge(gaugeOf(madeRun({ Loss: [1] }, { absent: { HessTrace: 'too deep' } }), 'trace'), {
       document,

@@ -2,7 +2,7 @@
 import type { Dashboard, DashboardGauge, DashboardSection } from '../dashboard.ts'
 import type { Gauge, Plot } from '../plot.ts'
 import { colourOf } from '../tones.ts'
-import { drawPanel, type Size } from './panel.ts'
+import { drawPanel, layOut, type PanelLayout, type Size } from './panel.ts'
 import { type DocumentOption, rootSvg, svgMaker, type SvgMaker, wrapped } from './svg.ts'
 
 /** Of the dashboard: three columns of equal width, and rows. */
@@ -59,14 +59,32 @@ function gaugeParts({ title, panels, missing }: Gauge, { width, height }: Size, 
     ]
   }
   const space = 10
-  return panels.map((placed) => {
+  const layouts = panels.map(({ panel, ...placed }) => {
     const right = placed.left + placed.width < 0.999 ? space / 2 : 0
     const left = placed.left > 0.001 ? space / 2 : 0
     const inner = { width: placed.width * width - left - right, height: placed.height * height }
-    const drawn = drawPanel(placed.panel, inner, svg)
-    svg.set(drawn, { x: placed.left * width + left, y: placed.top * height })
+    return { at: { x: placed.left * width + left, y: placed.top * height }, layout: layOut(panel, inner) }
+  })
+  return layouts.map(({ at, layout }) => {
+    const below = layouts.filter(
+      (other) => other.at.x === at.x && other.layout.size.width === layout.size.width,
+    )
+    const drawn = drawPanel(
+      inLine(
+        layout,
+        below.map((other) => other.layout),
+      ),
+      svg,
+    )
+    svg.set(drawn, at)
     return drawn
   })
+}
+
+/** With its axis where those of the panels above and below have theirs. */
+function inLine(layout: PanelLayout, column: readonly PanelLayout[]): PanelLayout {
+  const marginLeft = Math.max(...column.map(({ area }) => area.marginLeft))
+  return { ...layout, area: { ...layout.area, marginLeft } }
 }
 
 /** A whole dashboard as one picture, on white ground unless another is named. */
@@ -174,7 +192,7 @@ export function renderPlot({ title, panels }: Plot, options: PlotPictureOptions 
   svg.set(root, { color: '#1c2024' })
   root.append(svg.text(title, { x: gap, y: 28, 'font-size': 15, 'font-weight': 600 }))
   panels.forEach((panel, i) => {
-    const drawn = drawPanel(panel, { width, height }, svg)
+    const drawn = drawPanel(layOut(panel, { width, height }), svg)
     svg.set(drawn, {
       x: gap + (i % columns) * (width + gap),
       y: 50 + Math.floor(i / columns) * (height + gap),

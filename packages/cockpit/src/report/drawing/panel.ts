@@ -1,6 +1,6 @@
 /** @file A panel as SVG: title, legend and notes around what Observable Plot draws. */
 import * as Plot from '@observablehq/plot'
-import { type AxisScale, type PanelScales, scalesOf } from '../axis-scale.ts'
+import { type AxisScale, type PanelScales, scalesOf, widthOf } from '../axis-scale.ts'
 import type { PlotAxis, PlotMark, PlotPanel } from '../plot.ts'
 import { colourOf } from '../tones.ts'
 import { drawnMarks, type Markish, onFirst } from './marks.ts'
@@ -13,24 +13,57 @@ export interface Size {
 
 const size = { title: 12, text: 10.5, line: 14, axis: 10 }
 
-/** Draws a panel into an `<svg>` of its own, to be put anywhere in another. */
-export function drawPanel(panel: PlotPanel, { width, height }: Size, svg: SvgMaker): SVGElement {
+/** Where the parts of a panel are. */
+export interface PanelLayout {
+  readonly panel: PlotPanel
+  readonly size: Size
+  readonly titles: readonly string[]
+  readonly legend: readonly (readonly LegendEntry[])[]
+  readonly notes: readonly string[]
+  /** Height of what is above the plot, and below. */
+  readonly head: number
+  readonly foot: number
+  readonly scales: PanelScales
+  readonly area: Area
+}
+
+/** Finds the place of each part of a panel. */
+export function layOut(panel: PlotPanel, { width, height }: Size): PanelLayout {
   const isNarrow = width < 100 && panel.y.hidden === true
-  const [title = '', ...more] = panel.title === '' ? [] : wrapped(panel.title, width, size.title * 0.56)
+  const titles = panel.title === '' ? [] : wrapped(panel.title, width, size.title * 0.56)
   const legend = legendLines(panel, width)
   const notes = panel.note === undefined ? [] : wrapped(panel.note, width - 4, size.axis * 0.52)
-  const titles = [...(title === '' ? [] : [title]), ...more]
   const labelRow = panel.y.label === '' && (panel.second?.label ?? '') === '' ? 4 : size.line
   const head = (titles.length + legend.length) * size.line + labelRow
   const foot = notes.length * (size.line - 2)
-  const names = (panel.y.names ?? []).reduce((longest, name) => Math.max(longest, name.length), 0)
-  const margins = {
-    marginLeft: isNarrow ? 2 : Math.min(width / 3, Math.max(46, names * 5.4 + 12)),
-    marginRight: panel.second !== undefined && panel.second.hidden !== true ? 46 : isNarrow ? 2 : 10,
+  const inner = { width, height: Math.max(40, height - head - foot) }
+  const ends = {
     marginTop: 8,
     marginBottom: panel.x.hidden === true && panel.x.label === '' ? 2 : panel.x.label === '' ? 18 : 30,
   }
-  const area = { width, height: Math.max(40, height - head - foot) }
+  const scales = scalesOf(panel, {
+    x: Math.max(2, Math.round((width - sideMargin - 10) / 65)),
+    y: Math.max(2, Math.round((inner.height - ends.marginTop - ends.marginBottom) / 34)),
+  })
+  const area = {
+    ...inner,
+    ...ends,
+    marginLeft: isNarrow ? 2 : Math.min(width / 3, marginFor(scales.y)),
+    marginRight:
+      scales.second !== undefined && panel.second?.hidden !== true
+        ? Math.min(width / 3, marginFor(scales.second))
+        : isNarrow
+          ? 2
+          : 10,
+  }
+  return { panel, size: { width, height }, titles, legend, notes, head, foot, scales, area }
+}
+
+/** Draws a panel into an `<svg>` of its own, to be put anywhere in another. */
+export function drawPanel(
+  { panel, size: { width, height }, titles, legend, notes, head, foot, scales, area }: PanelLayout,
+  svg: SvgMaker,
+): SVGElement {
   const root = svg.element('svg', { width, height, viewBox: `0 0 ${width} ${height}` })
   titles.forEach((text, i) =>
     root.append(
@@ -47,7 +80,7 @@ export function drawPanel(panel: PlotPanel, { width, height }: Size, svg: SvgMak
   if (isShown(panel.x))
     root.append(
       svg.text(labelOf(panel.x), {
-        x: width - margins.marginRight,
+        x: width - area.marginRight,
         y: head + area.height - 3,
         'text-anchor': 'end',
         ...soft,
@@ -58,10 +91,19 @@ export function drawPanel(panel: PlotPanel, { width, height }: Size, svg: SvgMak
       svg.text(text, { x: 2, y: height - foot + 9 + i * (size.line - 2), ...soft, 'font-style': 'italic' }),
     ),
   )
-  const plot = plotted(panel, { ...area, ...margins }, svg)
+  const plot = plotted(panel, scales, area, svg)
   svg.set(plot, { x: 0, y: head })
   root.append(plot)
   return root
+}
+
+/** What labels of usual length need beside an axis. */
+const sideMargin = 46
+
+/** So wide that no label is cut off, with its tick. */
+function marginFor(scale: AxisScale): number {
+  const longest = scale.ticks.reduce((most, tick) => Math.max(most, widthOf(scale.label(tick))), 0)
+  return Math.max(sideMargin, size.axis * longest + 12)
 }
 
 const soft = { 'font-size': size.axis, opacity: 0.75 }
@@ -75,16 +117,11 @@ interface Area extends Size {
   readonly marginBottom: number
 }
 
-function plotted(panel: PlotPanel, area: Area, svg: SvgMaker): SVGElement {
+function plotted(panel: PlotPanel, scales: PanelScales, area: Area, svg: SvgMaker): SVGElement {
   const inner = {
     width: area.width - area.marginLeft - area.marginRight,
     height: area.height - area.marginTop - area.marginBottom,
   }
-  const ticks = {
-    x: Math.max(2, Math.round(inner.width / 65)),
-    y: Math.max(2, Math.round(inner.height / 34)),
-  }
-  const scales = scalesOf(panel, ticks)
   const isFlush = panel.marks.some(
     ({ mark }) => mark === 'cell' || mark === 'bar' || mark === 'shape' || mark === 'outline',
   )

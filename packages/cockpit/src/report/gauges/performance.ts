@@ -1,4 +1,5 @@
 /** @file What people watch anyway: loss, accuracies and the learning rate. */
+import { told } from '../axis-scale.ts'
 import { gauge, type GaugeContext, type GaugeOf, toneOf, whole } from '../gauge.ts'
 import { isKnown, learningRates, missing, type NamedRun, noted, quantity } from '../series.ts'
 import { stepAxis, timePanel, type TimeSeries } from '../time-panel.ts'
@@ -21,7 +22,8 @@ export const learningRateGauge: GaugeOf = (context) =>
           series: having.map((run): TimeSeries => {
             const numbers = learningRates(run.run)
             const tone = toneOf(context, run)
-            const last = `last ${numbers.values.at(-1)?.toPrecision(3) ?? 'not finite'}`
+            const rate = numbers.values.at(-1)
+            const last = `last ${rate === undefined ? 'not finite' : told(rate)}`
             return {
               name: tone === undefined ? last : `${run.name}: ${last}`,
               numbers,
