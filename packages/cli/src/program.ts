@@ -2,6 +2,7 @@
 import { Command, CommanderError } from 'commander'
 import { readFileSync } from 'node:fs'
 import { benchCommand } from './bench/command.ts'
+import { cockpitCommand } from './cockpit/command.ts'
 import { conformanceCommand } from './conformance/command.ts'
 import { explainCommand } from './explain/command.ts'
 import { extendCommand } from './extend/command.ts'
@@ -44,6 +45,7 @@ function programFor(terminal: Terminal): Command {
     .addCommand(spectrumCommand(terminal))
     .addCommand(extendCommand(terminal))
     .addCommand(trainCommand(terminal))
+    .addCommand(cockpitCommand(terminal))
     .addCommand(conformanceCommand(terminal))
     .addCommand(benchCommand(terminal))
     .addHelpText(
