@@ -11,6 +11,7 @@ import {
   svgText,
 } from '@beyondgrad/cockpit/report'
 import { writeBytes } from '../array-files.ts'
+import { jsonText } from '../json-text.ts'
 import type { Terminal } from '../terminal.ts'
 import { paintOn } from '../text-plots/paint.ts'
 import { UsageError } from '../usage-error.ts'
@@ -64,8 +65,8 @@ export async function cockpit(
   const runs = places.map((place) => openRun(place).run).map((run) => upTo(run, until))
   if (format !== undefined) {
     await writeBytes(out!, await pictureOf(runs, shown, format))
-    terminal.print(json ? JSON.stringify(documentOf(names, runs)) : `see ${out}`)
-  } else if (json) terminal.print(JSON.stringify(documentOf(names, runs)))
+    terminal.print(json ? jsonText(documentOf(names, runs)) : `see ${out}`)
+  } else if (json) terminal.print(jsonText(documentOf(names, runs)))
   else terminal.print(runText(runs, shown, { columns: terminal.columns ?? 80, paint: paintOn(terminal) }))
 }
 

@@ -8,7 +8,7 @@ import {
   type PlotPanel,
 } from '@beyondgrad/cockpit/report'
 import type { Paint } from '../text-plots/canvas.ts'
-import { beside, wrapped } from '../text-plots/lines.ts'
+import { beside, wrapped, wrappedBetween } from '../text-plots/lines.ts'
 import { panelText } from '../text-plots/panel.ts'
 
 export interface RunTextOptions {
@@ -38,7 +38,7 @@ export function runText(
     ...runs.flatMap((run, i) => {
       const { name, tone } = board.runs[i]!
       const facts = factsOf(run).map((fact) => `${fact.name} ${fact.value}`)
-      const about = wrapped([...(runs.length > 1 ? [name] : []), ...facts].join(' · '), columns).map((line) =>
+      const about = wrappedBetween(runs.length > 1 ? [name, ...facts] : facts, columns).map((line) =>
         paint(line, runs.length > 1 ? tone : 'grey'),
       )
       return [...about, ...findingsText(run, columns, paint)]

@@ -3,7 +3,7 @@ import { arrayToJson, type JsonArray, type NamedArrays } from '@beyondgrad/io'
 import type { DType, NDArray } from '@beyondgrad/tensor'
 import { type GroupDirections, type GroupSpectrum, spectrumPlot } from '@beyondgrad/vivit'
 import Table from 'cli-table3'
-import { drawn } from './terminal-plot.ts'
+import { panelText } from '../text-plots/panel.ts'
 
 /** What was computed; with eigenvectors where they were asked for. */
 export interface SpectrumResults {
@@ -75,7 +75,9 @@ export function render({ loss, engine, groups }: SpectrumResults): string {
       sum.toPrecision(5),
     ])
   })
-  const plots = spectrumPlot({ groups }).panels.map((panel, group) => drawn(panel, `group ${group}`))
+  const plots = spectrumPlot({ groups }).panels.flatMap((panel, group) =>
+    panelText({ ...panel, title: `group ${group}` }, { columns: 72, rows: 8 }),
+  )
   return [`loss ${loss}, on ${engine}`, table.toString(), ...plots].join('\n')
 }
 

@@ -72,13 +72,15 @@ export class Canvas {
     return Array.from({ length: this.rows }, (_, row) => {
       const cells = this.cells.slice(row * this.columns, (row + 1) * this.columns)
       const last = cells.findLastIndex(({ dots, sign }) => dots > 0 || sign !== '')
-      return cells
-        .slice(0, last + 1)
-        .map(({ dots, sign, tone }) => {
-          if (sign !== '') return paint(sign, tone)
-          return dots === 0 ? ' ' : paint(String.fromCharCode(0x2800 + dots), tone)
-        })
-        .join('')
+      const runs: { text: string; tone: Tone }[] = []
+      for (const { dots, sign, tone } of cells.slice(0, last + 1)) {
+        const text = sign !== '' ? sign : dots === 0 ? ' ' : String.fromCharCode(0x2800 + dots)
+        const run = runs.at(-1)
+        // What is empty goes with anything: a change of colour is longer than what it colours.
+        if (run !== undefined && (text === ' ' || run.tone === tone)) run.text += text
+        else runs.push({ text, tone })
+      }
+      return runs.map(({ text, tone }) => paint(text, tone)).join('')
     })
   }
 

@@ -13,6 +13,17 @@ export function wrapped(text: string, columns: number): string[] {
   return lines
 }
 
+/** Parts with dots between them, each on one line if it is not longer than that. */
+export function wrappedBetween(parts: readonly string[], columns: number): string[] {
+  return parts
+    .flatMap((part) => wrapped(part, columns))
+    .reduce<string[]>((lines, part) => {
+      const last = lines.at(-1)
+      if (last === undefined || last.length + 3 + part.length > columns) return [...lines, part]
+      return [...lines.slice(0, -1), `${last} · ${part}`]
+    }, [])
+}
+
 /** Blocks of lines in columns of one width, their tops at one height. */
 export function beside(blocks: readonly (readonly string[])[], width: number, gap: number): string[] {
   const rows = Math.max(0, ...blocks.map((block) => block.length))

@@ -10,6 +10,7 @@ import { chooseEngine, type EngineName } from '../engine-choice.ts'
 import { type Model, modelForLoss, openModel, outputOf } from '../model-file.ts'
 import { lossNamed } from '../named-loss.ts'
 import { loadPlugins } from '../plugins.ts'
+import { jsonText } from '../json-text.ts'
 import type { Terminal } from '../terminal.ts'
 import { UsageError } from '../usage-error.ts'
 import { readData, trainingData } from './data.ts'
@@ -177,7 +178,7 @@ function report(
     ...(findings && { findings }),
   }
   if (options.json) {
-    terminal.print(JSON.stringify(document))
+    terminal.print(jsonText(document))
     return
   }
   terminal.print(

@@ -86,5 +86,9 @@ export function wrapped(text: string, width: number, character: number): string[
 
 /** The picture as the text of a file. */
 export function svgText(svg: SVGElement): string {
-  return `<?xml version="1.0" encoding="UTF-8"?>\n${svg.outerHTML}\n`
+  // Documents of HTML leave characters in attributes that XML has no place for.
+  const text = svg.outerHTML.replace(/="[^"]*"/g, (value) =>
+    value.replace(/&(?!(?:\w+|#\d+|#x[\da-f]+);)/gi, '&amp;').replaceAll('<', '&lt;'),
+  )
+  return `<?xml version="1.0" encoding="UTF-8"?>\n${text}\n`
 }
