@@ -1,5 +1,5 @@
 /** @file Where a command prints: results on standard output, everything else on standard error. */
-import type logUpdate from 'log-update';
+import type logUpdate from 'log-update'
 import { createLogUpdate } from 'log-update'
 import colours from 'picocolors'
 
