@@ -1,3 +1,3 @@
 import { library } from '../../tsdown.shared.ts'
 
-export default library({ entry: ['src/index.ts', 'src/node.ts', 'src/report.ts'] })
+export default library({ entry: ['src/index.ts', 'src/browser.ts', 'src/node.ts', 'src/report.ts'] })

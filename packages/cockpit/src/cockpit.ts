@@ -79,8 +79,11 @@ export interface Cockpit extends Observer {
   close(): Promise<void>
 }
 
-/** Opens a cockpit. Throws `value` for unknown instruments, two of one name, or a folder that has a run already. */
-export async function openCockpit(options: CockpitOptions = {}): Promise<Cockpit> {
+/** Opens the log in a folder, or goes on with it. */
+export type OpenFolder = (folder: string, options: { readonly resume: boolean }) => LogSink | Promise<LogSink>
+
+/** `openCockpit`, which knows how to open a folder where there are folders. */
+export async function cockpitWith(openFolder: OpenFolder, options: CockpitOptions): Promise<Cockpit> {
   const instruments = instrumentsOf(options.instruments ?? 'economy', options)
   const names = instruments.map(({ name }) => name)
   const twice = names.find((name, i) => names.indexOf(name) !== i)
@@ -90,14 +93,13 @@ export async function openCockpit(options: CockpitOptions = {}): Promise<Cockpit
       `openCockpit: there are two instruments called ${twice}; the log has one place for them`,
     )
   }
-  return new ObservingCockpit(options, instruments, await sinkOf(options))
+  return new ObservingCockpit(options, instruments, await sinkOf(openFolder, options))
 }
 
-async function sinkOf({ log, resume = false }: CockpitOptions): Promise<LogSink> {
+function sinkOf(openFolder: OpenFolder, { log, resume = false }: CockpitOptions): LogSink | Promise<LogSink> {
   if (typeof log === 'object') return log
   if (log === undefined) return { append: () => undefined, wait: () => undefined, close: () => undefined }
-  const { openRunFile } = await import('./log/run-file.ts')
-  return openRunFile(log, { resume })
+  return openFolder(log, { resume })
 }
 
 class ObservingCockpit implements Cockpit {
