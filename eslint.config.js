@@ -5,7 +5,7 @@ import { builtinModules } from 'node:module'
 import tseslint from 'typescript-eslint'
 import { depConstraints, testDepConstraints } from './layers.js'
 
-const tests = ['**/test/**', 'packages/*/bench/*.ts', '**/*.test.ts', '**/*.test-d.ts']
+const tests = ['**/test/**', 'packages/*/bench/**/*.ts', '**/*.test.ts', '**/*.test-d.ts']
 const configFiles = ['**/*.config.ts', '*.shared.ts', '**/*.js']
 
 /** Run in browsers too, so their sources may not reach for Node. */
