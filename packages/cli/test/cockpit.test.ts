@@ -137,6 +137,21 @@ describe('a run that goes on', () => {
     expect(followed.run.steps).toHaveLength(4)
   })
 
+  it('is read anew where a resumed run has cut off a line and written more than that', () => {
+    const lines = text().split('\n')
+    mkdirSync(path('resumed'))
+    const file = path('resumed/run.jsonl')
+    writeFileSync(file, `${lines.slice(0, 4).join('\n')}\n{"kind":"step","step":3,"time":9,"qua`)
+    const followed = followRun(path('resumed'))
+    expect(followed.readOn()).toBe(true)
+    expect(followed.run.steps).toHaveLength(3)
+    writeFileSync(file, `${lines.slice(0, 9).join('\n')}\n`)
+    expect(followed.readOn()).toBe(true)
+    expect(followed.run.steps).toHaveLength(8)
+    writeFileSync(file, `${lines.slice(0, 9).join('\n')}\nthis is no log, however often it is read\n`)
+    expect(() => followed.readOn()).toThrow('line 10')
+  })
+
   it('is drawn again when it has grown, until somebody stops it', async () => {
     const stop = new AbortController()
     const drawn: string[] = []

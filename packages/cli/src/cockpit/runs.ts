@@ -55,21 +55,32 @@ export function followRun(place: string): OpenRun {
   let decoder = new TextDecoder()
   let read = 0
   const piece = new Uint8Array(pieceBytes)
+  const again = (): void => {
+    reader = new RunReader(file)
+    decoder = new TextDecoder()
+    read = 0
+  }
+  const readFrom = (descriptor: number): void => {
+    for (let got = 1; got > 0; read += got) {
+      got = readSync(descriptor, piece, 0, piece.length, read)
+      reader.push(decoder.decode(piece.subarray(0, got), { stream: true }))
+    }
+  }
   const follow = (): boolean => {
     if (!existsSync(file)) return false
     const descriptor = openSync(file, 'r')
     try {
       const { size } = fstatSync(descriptor)
       if (size === read) return false
-      if (size < read) {
-        // A resumed run has cut off what the one before it was writing.
-        reader = new RunReader(file)
-        decoder = new TextDecoder()
-        read = 0
-      }
-      for (let got = 1; got > 0; read += got) {
-        got = readSync(descriptor, piece, 0, piece.length, read)
-        reader.push(decoder.decode(piece.subarray(0, got), { stream: true }))
+      // A resumed run cuts off what the one before it was writing; it may have written more than that since.
+      if (size < read) again()
+      const isAgain = read === 0
+      try {
+        readFrom(descriptor)
+      } catch (error) {
+        if (isAgain) throw error
+        again()
+        readFrom(descriptor)
       }
       return true
     } finally {

@@ -32,7 +32,7 @@ const left = 9
 export function panelText(panel: PlotPanel, { columns, rows, paint = plain }: TextPanelOptions): string[] {
   const width = Math.max(8, columns - left - 2)
   const scales = scalesOf(panel, {
-    x: Math.max(2, Math.round(width / 12)),
+    x: Math.max(2, Math.round(width / 9)),
     y: Math.max(2, Math.round(rows / 2)),
   })
   const { title, x, y, note } = panel

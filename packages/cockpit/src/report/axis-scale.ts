@@ -121,7 +121,7 @@ function endsOf({ range, scale, integers }: PlotAxis, shown: readonly number[]):
   if (low < high) return [low, high]
   if (scale === 'log') return [low / 2, low * 2]
   // From zero, so that the value itself is at a tick as often as can be.
-  const around = integers === true ? 1 : Math.abs(low) || 1
+  const around = integers === true ? 0.5 : Math.abs(low) || 1
   return [low - around, high + around]
 }
 
@@ -149,7 +149,10 @@ function logTicks([low, high]: readonly [number, number], count: number): number
     .flatMap((digit) => Array.from({ length: 4 }, (_, i) => digit * 10 ** (Math.floor(Math.log10(low)) + i)))
     .filter((tick) => tick >= low && tick <= high)
     .sort((a, b) => a - b)
-  return between.length >= 2 ? between : scaleLinear().domain([low, high]).ticks(Math.min(count, 3))
+  const every = Math.ceil(between.length / Math.max(2, count))
+  return between.length >= 2
+    ? between.filter((_, i) => i % every === 0)
+    : scaleLinear().domain([low, high]).ticks(Math.min(count, 3))
 }
 
 /** Zero, and powers of ten beyond where the axis is linear, on both sides. */

@@ -5,7 +5,7 @@ export const cockpitStyle: string = `
   color: var(--ink); background: var(--ground); font: 14px/1.5 system-ui, -apple-system, "Segoe UI", Helvetica, Arial, sans-serif; }
 @media (prefers-color-scheme: dark) {
   .cockpit { --ink: var(--cockpit-ink, #e3e6ea); --ground: var(--cockpit-ground, #16191d); --soft: var(--cockpit-soft, #98a2b0); }
-  .cockpit [aria-label="dot"] circle { stroke: #e3e6ea66; stroke-width: .5; }
+  .cockpit [aria-label="dot"]:not([fill-opacity="0"]) circle { stroke: #e3e6ea66; stroke-width: .5; }
 }
 .cockpit .runs { display: flex; flex-wrap: wrap; gap: 4px 20px; margin: 0 0 14px; padding: 0; list-style: none; }
 .cockpit .sections, .cockpit .gauges { display: grid; grid-template-columns: repeat(3, minmax(0, 1fr)); gap: 22px 24px; align-items: start; }

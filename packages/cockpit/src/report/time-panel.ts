@@ -18,6 +18,13 @@ export function stepAxis({ isLog, range }: StepAxis): PlotAxis {
   }
 }
 
+/** As far as a column reaches that begins with the last step. */
+export function upTo(steps: StepAxis, end: number): StepAxis {
+  if (steps.range === undefined) return steps
+  const [first, last] = steps.range
+  return { ...steps, range: [first, Math.max(last, end)] }
+}
+
 export interface TimeSeries {
   readonly name: string
   readonly numbers: Numbers

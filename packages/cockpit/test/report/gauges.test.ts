@@ -110,6 +110,30 @@ describe('the dashboard of a run', () => {
     )
   })
 
+  it('loses no entry of a histogram, and no column, be it of one step', () => {
+    const few = { counts: [1, 0, 1], edges: [-1, -0.9, 0.9, 1], outside: [0, 0], notFinite: 0 }
+    for (const steps of [1, 3]) {
+      const made = madeRun({ GradHist1d: Array<typeof few>(steps).fill(few) })
+      const [history] = panels('gradient-history', made)
+      const [cells] = marked(history!, 'cell')
+      expect(new Set(cells!.x).size).toBe(steps)
+      expect(cells!.y.some((low) => low < -0.9)).toBe(true)
+      expect(cells!.y2.some((high) => high > 0.9)).toBe(true)
+      expect(history!.x.range).toEqual([0, steps])
+      expect(Math.max(...cells!.x2)).toBe(steps)
+    }
+  })
+
+  it('has a row for each of many parameters, and says what has no place', () => {
+    const names = Array.from({ length: 20 }, (_, i) => `layer${i}`)
+    const norms = Object.fromEntries(names.map((name, i) => [name, i === 0 ? 0 : 10 ** -i]))
+    const [map] = panels('gradient-norm-layers', madeRun({ GradNorm: [norms, norms] }))
+    expect(map!.y.names).toEqual(names.toReversed())
+    expect(map!.y.label).toBe('norm, from 10⁻¹⁹ (faint) to 0.1 (strong)')
+    expect(marked(map!, 'cell')[0]!.shade).toHaveLength(38)
+    expect(map!.note).toBe('2 of 40 values are not positive and left out')
+  })
+
   it('has sums along both sides of gradients against parameters, and each parameter', () => {
     const record = {
       counts: [

@@ -35,6 +35,21 @@ describe('a gauge', () => {
     isSound(svgText(svg))
   })
 
+  it('has lines that tell their values, without dots to be seen', () => {
+    const svg = renderGauge(
+      gaugeOf(
+        madeRun({ Loss: Array.from({ length: 60 }, (_, i) => i) }, { learningRate: 0.1 }),
+        'hyper-parameters',
+      ),
+      { document },
+    )
+    const [dots] = svg.querySelectorAll('[aria-label="dot"]')
+    expect(dots!.querySelectorAll('title')).toHaveLength(60)
+    // By which the style sheet knows to leave them alone.
+    expect(dots!.getAttribute('fill-opacity')).toBe('0')
+    expect(dots!.getAttribute('stroke')).toBeNull()
+  })
+
   it('has few paths for many cells', () => {
     const svg = renderGauge(gaugeOf(run, 'gradient-history'), { document })
     expect(svg.querySelectorAll('path').length).toBeLessThan(40)

@@ -92,8 +92,9 @@ function pairs({ x, y }: CurveMark, { heights }: Drawing): { x: number; y: numbe
 
 function hover(mark: CurveMark, { panel }: Drawing): (at: { x: number; told: number | null }) => string {
   const name = mark.name === '' ? panel.y.label : mark.name
+  const along = panel.x.label === '' ? 'step' : panel.x.label
   return ({ x, told: value }) =>
-    `${panel.x.label} ${told(x)}: ${value === null ? 'nothing' : told(value)}${name === '' ? '' : ` (${name})`}`
+    `${along} ${told(x)}: ${value === null ? 'nothing' : told(value)}${name === '' ? '' : ` (${name})`}`
 }
 
 function points(mark: CurveMark, drawing: Drawing): Markish[] {
@@ -102,7 +103,7 @@ function points(mark: CurveMark, drawing: Drawing): Markish[] {
   const many = data.length > 150
   const shape =
     mark.symbol === 'ring'
-      ? { stroke: colourOf(mark.tone), strokeWidth: 1.4, r: 2.6 }
+      ? { stroke: colourOf(mark.tone), strokeWidth: many ? 1 : 1.4, r: many ? 1.8 : 2.6 }
       : { ...colour, r: many ? 1.6 : 2.3, ...(mark.symbol === 'triangle' && { symbol: 'triangle' as const }) }
   return [
     Plot.dot(data, {

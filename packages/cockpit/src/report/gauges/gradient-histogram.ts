@@ -5,7 +5,7 @@ import { type Histogram1d, histograms1d, rebinned, shadesOf } from '../histogram
 import type { PlotMark, PlotPanel } from '../plot.ts'
 import { missing, type NamedRun } from '../series.ts'
 import { spread } from '../thinning.ts'
-import { stepAxis } from '../time-panel.ts'
+import { stepAxis, upTo } from '../time-panel.ts'
 
 const needs = (run: NamedRun): string[] =>
   histograms1d(run.run).length > 0 ? [] : [missing(run, 'GradHist1d')]
@@ -82,20 +82,20 @@ function historyPanel(context: GaugeContext, run: NamedRun): PlotPanel {
   const all = histograms1d(run.run)
   const looked = spread(all.length, 3 * mostColumns).map((i) => all[i]!)
   const ends = looked.map(({ edges }) => Math.max(Math.abs(edges[0]!), Math.abs(edges.at(-1)!)))
-  const end = ends.reduce((a, b) => Math.max(a, b), 0)
+  const end = ends.reduce((a, b) => Math.max(a, b), 0) || 1
   // As fine at zero as most of the histograms are.
-  const linearWithin = ends.toSorted((a, b) => a - b)[Math.floor(ends.length / 2)]! / 10
+  const linearWithin = (ends.toSorted((a, b) => a - b)[Math.floor(ends.length / 2)]! || end) / 10
   const scale = scaleSymlog().constant(linearWithin).domain([-end, end]).range([0, rows])
   const edges = Array.from({ length: rows + 1 }, (_, i) => scale.invert(i))
   const columns = columnsOf(looked, edges, all.at(-1)!.step)
   const cells = columns.flatMap(({ from, to, counts }) =>
     counts.flatMap((count, row) =>
-      count >= 0.5 ? [{ from, to, low: edges[row]!, high: edges[row + 1]!, count }] : [],
+      count > 0 ? [{ from, to, low: edges[row]!, high: edges[row + 1]!, count }] : [],
     ),
   )
   return {
     title: context.runs.length > 1 ? `Gradient entries, ${run.name}` : 'Gradient entries over time',
-    x: stepAxis(context.steps),
+    x: stepAxis(upTo(context.steps, columns.at(-1)!.to)),
     y: { label: 'gradient entry', scale: 'symlog', linearWithin, range: [-end, end] },
     marks: [
       {

@@ -40,7 +40,8 @@ export const gradientTestsGauge: GaugeOf = (context) =>
 function historyOf(context: GaugeContext, having: readonly NamedRun[], of: string, name: string): PlotPanel {
   return timePanel({
     title: `${name} test`,
-    x: stepAxis(context.steps),
+    // That these are steps is said below every other gauge, and there is no room.
+    x: { ...stepAxis(context.steps), label: '' },
     y: { label: '', scale: 'log' },
     series: seriesOfRuns(context, having, '', ({ run }) => quantity(run, of)).map((one) => ({
       ...one,

@@ -1,10 +1,11 @@
 /** @file Gradient norms of each parameter over time: where in a network gradients vanish or grow. */
 import { seriesOf } from '../../log/run.ts'
+import { labelsFor } from '../axis-scale.ts'
 import { beside, gauge, type GaugeContext, type GaugeOf, lacking } from '../gauge.ts'
 import type { PlotMark, PlotPanel } from '../plot.ts'
 import { type NamedRun, type Numbers, numbersOf } from '../series.ts'
 import { movingAverage, spread, thinned } from '../thinning.ts'
-import { lostNote, stepAxis } from '../time-panel.ts'
+import { lostNote, stepAxis, upTo } from '../time-panel.ts'
 
 /** Lines of so many parameters can be told apart; of more there is a map. */
 const mostLines = 10
@@ -27,7 +28,7 @@ function panelOf(context: GaugeContext, run: NamedRun): PlotPanel {
   const title = context.runs.length > 1 ? `Gradient norm, ${run.name}` : 'Gradient norm by parameter'
   const note = lostNote(
     [...norms.values()].map((numbers) => ({ numbers })),
-    norms.size <= mostLines,
+    true,
   )
   return {
     ...(norms.size <= mostLines ? lines(context, norms) : map(context, norms)),
@@ -89,10 +90,12 @@ function map(context: GaugeContext, norms: ReadonlyMap<string, Numbers>): Omit<P
     sizes.reduce((a, b) => Math.max(a, b), -Infinity),
   ]
   const shown = cells.filter(({ size }) => size !== null)
+  const told = (size: number): string => labelsFor([10 ** size])(Number((10 ** size).toPrecision(2)))
+  const end = shown.reduce((furthest, { x2 }) => Math.max(furthest, x2), -Infinity)
   return {
-    x: stepAxis(context.steps),
+    x: stepAxis(upTo(context.steps, end)),
     y: {
-      label: `${low === Infinity ? '' : `from 10^${low.toFixed(1)} (light) to 10^${high.toFixed(1)} (dark)`}`,
+      label: shown.length === 0 ? '' : `norm, from ${told(low)} (faint) to ${told(high)} (strong)`,
       scale: 'linear',
       range: [-0.5, kept.length - 0.5],
       names: kept.map(([name]) => name).reverse(),
