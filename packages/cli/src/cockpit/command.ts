@@ -1,6 +1,6 @@
 /** @file `beyondgrad cockpit`: looks at the log of a run, or at two of them beside each other. */
 import { Command, Option } from 'commander'
-import { count, jsonOption } from '../command-options.ts'
+import { jsonOption, seed as stepNumber } from '../command-options.ts'
 import type { Terminal } from '../terminal.ts'
 import type { CockpitOptions } from './cockpit.ts'
 
@@ -13,7 +13,7 @@ export function cockpitCommand(terminal: Terminal): Command {
     .option('--live', 'follow the run while it goes on, until Ctrl-C')
     .option('--title <text>', "default: the runs' names")
     .option('--log-steps', 'a logarithmic axis of steps')
-    .addOption(new Option('--until <step>', 'leave out what comes after this step').argParser(count))
+    .addOption(new Option('--until <step>', 'leave out what comes after this step').argParser(stepNumber))
     .addOption(jsonOption())
     .addHelpText(
       'after',

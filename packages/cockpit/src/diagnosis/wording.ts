@@ -4,7 +4,8 @@
 export function said(value: number): string {
   if (!Number.isFinite(value)) return String(value)
   const size = Math.abs(value)
-  if (size >= 10000 || (size < 0.001 && size > 0)) return value.toExponential(1)
+  if (size >= 1e7 || (size < 0.001 && size > 0)) return value.toExponential(1)
+  if (size >= 1000) return String(Number(value.toPrecision(2))).replace(/\B(?=(\d{3})+$)/g, ',')
   if (size >= 100) return String(Math.round(value))
   return String(Number(value.toPrecision(size >= 1 ? 3 : 2)))
 }
