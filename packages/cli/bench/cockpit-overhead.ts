@@ -1,6 +1,6 @@
 /**
  * @file What instruments cost: time of a tracked step as a ratio to plain training, for each configuration, for business with the Monte-Carlo
- * curvature, and for each instrument alone; tracked at every step, and every tenth. Run with `npm run cockpit-bench -- [problem …]`.
+ * curvature, and for each instrument alone; tracked at every step, and every tenth. Run with `npm run cockpit-bench -- [problem …] [--configurations | --instruments]`.
  *
  * CPU time of the process on one thread, so that what else runs on the machine counts little.
  */
@@ -111,6 +111,7 @@ const configurations: Readonly<Record<string, readonly Instrument[]>> = {
 
 const chosen = process.argv.slice(2).filter((word): word is Problem => word in measured)
 const alone = !process.argv.includes('--configurations')
+const together = !process.argv.includes('--instruments')
 for (const problem of chosen.length > 0 ? chosen : (Object.keys(measured) as Problem[])) {
   console.log(`${problem}, ${samples} samples, one thread, CPU time of a step: plain, tracked, ratio`)
   const row = async (name: string, options: CockpitOptions): Promise<void> => {
@@ -118,7 +119,7 @@ for (const problem of chosen.length > 0 ? chosen : (Object.keys(measured) as Pro
     const [a, b] = [plain, tracked].map((time) => `${time.toFixed(3).padStart(9)} ms`)
     console.log(`  ${name.padEnd(26)} ${a} ${b} ${(tracked / plain).toFixed(2).padStart(6)}`)
   }
-  for (const [name, instruments] of Object.entries(configurations)) {
+  for (const [name, instruments] of together ? Object.entries(configurations) : []) {
     await row(name, { instruments })
     await row(`${name}, every 10`, { instruments, every: 10 })
   }
